@@ -1,4 +1,4 @@
-"""Call: one batch through all groups of a network."""
+"""A call of a Trainer: one batch through all groups of its network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .connections import Connection
 from .gradients.rates import RateCurve, rate_curve
 from .gradients.responses import Response, response_of
 from .groups import Member, run_group
-from .interfaces import Input, Output
+from .interfaces import Output
 from .loops.chunks import CompiledSteps
 from .loops.compiled_loops import CompiledLoops
 from .plan import Plan, Settings
@@ -82,24 +82,24 @@ class Call:
         """Return the outputs by label."""
         batch = self.batch
         # One head of several may be asked for: what leads to the others alone is not computed.
-        needed = self.plan.needed({o.population for o in batch.outputs})
+        needed = self.plan.needed({output.population for output in batch.outputs})
         self.spikes = self._given_spikes()
         # Once per call: a matrix made of edges serves all steps, and its gradient is summed once.
         self._operands = {
-            name: c.prepare(batch.weights[name])
-            for name, c in self.plan.connections.items()
-            if c.target in needed
+            name: connection.prepare(batch.weights[name])
+            for name, connection in self.plan.connections.items()
+            if connection.target in needed
         }
         # In order of dependence: the input of a group is known before it runs.
         for group in self.plan.groups:
             if needed & set(group):
                 self._run(group)
         results: dict[str, Tensor] = {}
-        for o in batch.outputs:
-            if o.state is None:
-                results[o.label] = self.spikes[o.population]
+        for output in batch.outputs:
+            if output.state is None:
+                results[output.label] = self.spikes[output.population]
             else:
-                results[o.label] = self.traces[o.population, o.state]
+                results[output.label] = self.traces[output.population, output.state]
         return results
 
     def _run(self, group: tuple[str, ...]) -> None:
@@ -128,44 +128,49 @@ class Call:
         """Return the spikes of inputs, and of sources that list theirs, (T, 1, N)."""
         plan = self.plan
         settings = self.settings
-        of_spikes = [i for i in settings.inputs if i.parameter is None]
-        result = {i.population: self.batch.tensors[i.label] for i in of_spikes}
-        # Listed spikes are the same for all samples: one row stands for them.
-        for p in plan.program.populations.values():
-            if p.is_spike_source and p.name not in result:
-                series = torch.zeros(
-                    self.batch.steps, 1, p.size, dtype=settings.dtype, device=settings.device
-                )
-                step = torch.from_numpy(plan.memory[p.name, "_given_step"])
-                index = torch.from_numpy(plan.memory[p.name, "_given_index"]).long()
-                # A batch may be shorter than the list of a source.
-                early = step < self.batch.steps
-                series[step[early], 0, index[early]] = 1.0
-                result[p.name] = series
+        of_spikes = [item for item in settings.inputs if item.parameter is None]
+        result = {item.population: self.batch.tensors[item.label] for item in of_spikes}
+        for name, population in plan.program.populations.items():
+            if population.is_spike_source and name not in result:
+                result[name] = self._listed_spikes(name, population.size)
         return result
+
+    def _listed_spikes(self, source: str, size: int) -> Tensor:
+        """Return the spikes that a source lists, (T, 1, N): the same for all samples."""
+        steps = self.batch.steps
+        settings = self.settings
+        series = torch.zeros(steps, 1, size, dtype=settings.dtype, device=settings.device)
+        step = torch.from_numpy(self.plan.memory[source, "_given_step"])
+        index = torch.from_numpy(self.plan.memory[source, "_given_index"]).long()
+        # A batch may be shorter than the list of a source.
+        early = step < steps
+        series[step[early], 0, index[early]] = 1.0
+        return series
 
     # ---- members of a group
 
     def _member(self, name: str, group: tuple[str, ...]) -> Member:
         values, initial = self.batch.values[name]
-        inputs: list[Input] = [
-            i for i in self.settings.inputs if i.population == name and i.parameter is not None
-        ]
         neurons = self.plan.neurons[name]
-        outputs = [o for o in self.batch.outputs if o.population == name]
-        sends = any(c.signal and c.source == name for c in self.plan.connections.values())
-        sent = neurons.code.states if sends else ()
-        driven = {str(i.parameter): Series(self.batch.tensors[i.label]) for i in inputs}
-        tables = self._tables(name, set(driven))
-        asked = [o.state for o in outputs if o.state]
+        driven = {
+            item.parameter: Series(self.batch.tensors[item.label])
+            for item in self.settings.inputs
+            if item.population == name and item.parameter is not None
+        }
+        outputs = self.batch.outputs
+        stored = [output.state for output in outputs if output.population == name and output.state]
+        # A graded projection reads all states of its source.
+        for connection in self.plan.connections.values():
+            if connection.signal is not None and connection.source == name:
+                stored += neurons.code.states
         return Member(
             neurons=neurons,
             values=values,
-            courses={**tables, **driven},
+            courses={**self._tables(name, set(driven)), **driven},
             terms={port: self._terms(name, port, group) for port in neurons.code.ports},
             state=neurons.start(initial, self.batch.replica.shape[0]),
             # A state may be an output and sent as well: it is stored once.
-            traced=tuple(dict.fromkeys([*asked, *sent])),
+            traced=tuple(dict.fromkeys(stored)),
         )
 
     def _tables(self, name: str, driven: set[str]) -> dict[str, Series]:
@@ -184,12 +189,13 @@ class Call:
     def _terms(self, name: str, port: str, group: tuple[str, ...]) -> list[Term]:
         """Return summands; the first ones are summed already if they are known for all steps."""
         result: list[Term] = []
-        for c in self.plan.into(name, port):
-            response = self._response(c) if self.settings.method.traces else None
-            if c.source in group:
-                term: Term = Recurrent(c, self._operands[c.name], self.settings.method, response)
+        for connection in self.plan.into(name, port):
+            response = self._response(connection) if self.settings.method.traces else None
+            if connection.source in group:
+                operands = self._operands[connection.name]
+                term: Term = Recurrent(connection, operands, self.settings.method, response)
             else:
-                term = Series(self._deliver(c, response))
+                term = Series(self._deliver(connection, response))
             first = result[0] if len(result) == 1 else None
             # Summed for all steps in one operation; the order of the sum stays that of creation.
             if isinstance(term, Series) and isinstance(first, Series):
@@ -198,50 +204,57 @@ class Call:
                 result.append(term)
         return result
 
-    def _deliver(self, c: Connection, response: Response | None) -> Tensor:
+    def _deliver(self, connection: Connection, response: Response | None) -> Tensor:
         """Return what a projection adds to its port before each step, (T, B, N)."""
-        spikes = self.spikes[c.source] if c.signal is None else self._signal(c)
+        is_graded = connection.signal is not None
+        spikes = self._signal(connection) if is_graded else self.spikes[connection.source]
         steps = spikes.shape[0]
+        operands = self._operands[connection.name]
         # One trace for all delays: a later arrival reads an earlier value of it.
         trace = None if response is None else response.over(spikes.detach())
         total: Tensor | None = None
-        for number, delay in enumerate(c.delays):
-            late = 0 if c.same_step else min(delay + 1, steps)
+        for number, delay in enumerate(connection.delays):
+            late = 0 if connection.same_step else min(delay + 1, steps)
             early = None if trace is None else trace[: steps - late]
-            part = c.deliver(spikes[: steps - late], self._operands[c.name], number, trace=early)
+            arriving = connection.deliver(spikes[: steps - late], operands, number, trace=early)
             if late:
                 # Nothing has been sent before the first step.
-                part = torch.cat([part.new_zeros(late, *part.shape[1:]), part])
-            total = part if total is None else total + part
+                nothing = arriving.new_zeros(late, *arriving.shape[1:])
+                arriving = torch.cat([nothing, arriving])
+            total = arriving if total is None else total + arriving
         if total is not None:
             return total
-        return spikes.new_zeros(steps, spikes.shape[1], c.edges.size)
+        return spikes.new_zeros(steps, spikes.shape[1], connection.edges.size)
 
-    def _signal(self, c: Connection) -> Tensor:
+    def _signal(self, connection: Connection) -> Tensor:
         """Return the numbers that the source of a graded projection sends, (T, B, N)."""
-        if c.signal is None:
-            raise LookupError(f"projection {c.name!r} sends spikes")
-        member = self.members[c.source]
-        states = {state: t for (owner, state), t in self.traces.items() if owner == c.source}
+        if connection.signal is None:
+            raise LookupError(f"projection {connection.name!r} sends spikes")
+        member = self.members[connection.source]
+        states = {state: self.traces[connection.source, state] for state in member.traced}
         courses = {name: course.values for name, course in member.courses.items()}
-        sent = c.signal({**member.values, **courses, **states})
+        sent = connection.signal({**member.values, **courses, **states})
         shape = self.batch.steps, self.batch.replica.shape[0], member.neurons.size
         return sent.expand(shape)
 
     # ---- what methods of gradients need
 
-    def _response(self, c: Connection) -> Response | None:
+    def _response(self, connection: Connection) -> Response | None:
         """Return the response of the target of a projection that learns, for its traces."""
-        if c.name not in self.plan.learns or not torch.is_grad_enabled():
+        if connection.name not in self.plan.learns or not torch.is_grad_enabled():
             return None
-        neurons = self.plan.neurons[c.target]
-        values, initial = self.batch.values[c.target]
+        neurons = self.plan.neurons[connection.target]
+        values, initial = self.batch.values[connection.target]
         # Traces are factors of a gradient, not paths of one.
         fixed = {name: value.detach() for name, value in {**values, **initial}.items()}
-        states = [o.state for o in self.batch.outputs if o.population == c.target and o.state]
-        direction = neurons.direction(fixed, states[0] if states else None)
-        where = f"method 'ottt', projection {c.name!r}: population {c.target!r}"
-        return response_of(neurons.affine(fixed, c.port), direction, where=where)
+        recorded = (
+            output.state
+            for output in self.batch.outputs
+            if output.population == connection.target and output.state
+        )
+        direction = neurons.direction(fixed, next(recorded, None))
+        where = f"method 'ottt', projection {connection.name!r}: population {connection.target!r}"
+        return response_of(neurons.affine(fixed, connection.port), direction, where=where)
 
     def _curves(self, group: tuple[str, ...]) -> dict[str, tuple[str, RateCurve]]:
         """Return port and rate curve of a population that spikes; none if nothing is to learn."""
@@ -250,26 +263,27 @@ class Call:
         if neurons.distance is None or not torch.is_grad_enabled():
             return {}
         where = f"method 'dsr', population {name!r}"
-        into = {c.port for c in self.plan.connections.values() if c.target == name}
-        circle = any(c.source in group for c in self.plan.connections.values() if c.target in group)
-        if circle or len(into) != 1:
-            obstacle = "projections in a circle" if circle else f"inputs at {len(into)} ports"
+        connections = self.plan.connections.values()
+        ports = {connection.port for connection in connections if connection.target == name}
+        is_circle = any(
+            connection.source in group and connection.target in group for connection in connections
+        )
+        if is_circle or len(ports) != 1:
+            obstacle = "projections in a circle" if is_circle else f"inputs at {len(ports)} ports"
             raise NetworkError(
                 f"{where}: found {obstacle}, expected layers one after the other, each with input "
                 "at one port. Use 'bptt'."
             )
-        (port,) = into
+        (port,) = ports
         values, initial = self.batch.values[name]
         affine = neurons.affine({**values, **initial}, port)
-        # A rate curve has one state. With more, `rate_curve` raises by the missing affine step.
-        start = next(iter(initial.values())).expand(neurons.size) if len(initial) == 1 else None
-        if start is None:
-            affine = None
-            start = neurons.zeros()
-            after = start
-            slope = start
-        else:
+        if len(initial) == 1:
+            start = next(iter(initial.values())).expand(neurons.size)
             after, slope = neurons.reset_at({**values, **initial})
+        else:
+            # A rate curve has one state. With more, `rate_curve` raises, since no step is affine.
+            affine = None
+            start = after = slope = neurons.zeros()
         curve = rate_curve(
             affine,
             start=start,
@@ -290,12 +304,13 @@ class Call:
             # One row stands for steps that are all the same.
             return x[0] if x.shape[0] == 1 else (x * weights[: x.shape[0]]).sum(0)
 
-        for c in self.plan.connections.values():
+        for connection in self.plan.connections.values():
             # A readout that never spikes has no rate of its own: it weighs as its source does.
-            reads = c.source == name and self.plan.neurons[c.target].distance is None
-            if c.target == name or reads:
+            target = self.plan.neurons[connection.target]
+            is_readout = connection.source == name and target.distance is None
+            if connection.target == name or is_readout:
                 # A hook reads what multiplies the error, which is a rate in this method.
-                c.slots.summary = summary
+                connection.slots.summary = summary
 
     def _currents(self, member: Member, port: str) -> Tensor:
         total: Tensor | None = None
@@ -312,10 +327,10 @@ def find_fault(call: Call) -> str:
     for group in call.plan.groups:
         for name in group:
             # Causes before effects: weights, then values, then the states that follow from them.
-            into = [c.name for c in call.plan.connections.values() if c.target == name]
-            for projection in into:
-                if not bool(torch.isfinite(call.batch.weights[projection]).all()):
-                    return f"projection {projection!r}"
+            for connection in call.plan.connections.values():
+                weight = call.batch.weights[connection.name]
+                if connection.target == name and not bool(torch.isfinite(weight).all()):
+                    return f"projection {connection.name!r}"
             values, initial = call.batch.values[name]
             for label, value in {**values, **initial}.items():
                 if not label.startswith("_") and not bool(torch.isfinite(value).all()):
@@ -367,7 +382,7 @@ def find_near_threshold(call: Call, within: float) -> list[NearThreshold]:
     for name, steps in distances.items():
         for step, distance in enumerate(steps):
             near = torch.nonzero(distance.abs() <= within * call.plan.neurons[name].width)
-            result += [
-                NearThreshold(name, step, b, n, float(distance[b, n])) for b, n in near.tolist()
-            ]
+            for sample, neuron in near.tolist():
+                value = float(distance[sample, neuron])
+                result.append(NearThreshold(name, step, sample, neuron, value))
     return result

@@ -144,16 +144,17 @@ class Connection:
             per_edge = weight.expand(self.edges.sources.numel())
         else:
             per_edge = weight[self.shared]
-        parts = []
+        operands = []
         for number in range(len(self.delays)):
             chosen, edges = self._of(number)
-            values = per_edge if chosen is None else per_edge[chosen]
+            operand = per_edge if chosen is None else per_edge[chosen]
             if self.dense:
                 # Accumulated: two edges may join the same pair, and their weights add up.
-                matrix = values.new_zeros(edges.size, edges.sources_size)
-                values = matrix.index_put((edges.targets, edges.sources), values, accumulate=True)
-            parts.append(values)
-        return tuple(parts)
+                nothing = operand.new_zeros(edges.size, edges.sources_size)
+                pairs = (edges.targets, edges.sources)
+                operand = nothing.index_put(pairs, operand, accumulate=True)
+            operands.append(operand)
+        return tuple(operands)
 
     def deliver(
         self,
@@ -198,19 +199,14 @@ class Connection:
         if self.form == "pooling":
             # The mean times the number of cells is the sum, each cell of which has the weight.
             means = functional.avg_pool2d(images(x), grid.size, **grid.window.options)
-            result = means * (operand * (grid.size[0] * grid.size[1]))
-        else:
-            if self.slots.listening:
-                # Summed up over steps first: patches of all steps would be many times as many.
-                series = self.slots.summed_up(x if trace is None else trace)
-                self.slots.rows.append(patches(images(series), operand, grid.window))
-            result = convolve(
-                images(x),
-                operand,
-                self.slots,
-                window=grid.window,
-                trace=None if trace is None else images(trace),
-            )
+            pooled = means * (operand * (grid.size[0] * grid.size[1]))
+            return pooled.reshape(*x.shape[:-1], -1)
+        if self.slots.listening:
+            # Summed up over steps first: patches of all steps would be many times as many.
+            series = self.slots.summed_up(x if trace is None else trace)
+            self.slots.rows.append(patches(images(series), operand, grid.window))
+        traced = None if trace is None else images(trace)
+        result = convolve(images(x), operand, self.slots, window=grid.window, trace=traced)
         return result.reshape(*x.shape[:-1], -1)
 
     def send_back(self, errors: Tensor, operands: tuple[Tensor, ...], number: int) -> Tensor | None:
@@ -289,12 +285,13 @@ class Connection:
         if len(self.delays) == 1:
             return None, self.edges
         chosen = torch.nonzero(self.of_delay == number).squeeze(1)
-        e = self.edges
-        return chosen, EdgeLists(e.sources[chosen], e.targets[chosen], e.size, e.sources_size)
+        sources = self.edges.sources[chosen]
+        targets = self.edges.targets[chosen]
+        return chosen, EdgeLists(sources, targets, self.edges.size, self.edges.sources_size)
 
 
 def connection_of(
-    p: StaticProjection | PlasticProjection,
+    program: StaticProjection | PlasticProjection,
     projection: Projection,
     weight: np.ndarray,
     *,
@@ -306,7 +303,7 @@ def connection_of(
 
     Parameters
     ----------
-    p : StaticProjection or PlasticProjection
+    program : StaticProjection or PlasticProjection
         The latter graded, see `neurosim.backends.gpu.training.graded`.
     projection : Projection
         As the user wrote it.
@@ -318,42 +315,52 @@ def connection_of(
         Neurons of the source.
     device : torch.device
     """
-    if p.port is None:
-        raise LookupError(f"projection {p.name!r} delivers nothing")
-    count = p.targets.size
+    if program.port is None:
+        raise LookupError(f"projection {program.name!r} delivers nothing")
+    count = program.targets.size
     # Of graded input only the part behind the synapse delays.
-    delay = p.axonal if isinstance(p, StaticProjection) else p.dendritic
+    delay = program.axonal if isinstance(program, StaticProjection) else program.dendritic
     delays, of_delay = np.unique(np.asarray(delay), return_inverse=True)
+    has_one_delay = delays.size == 1
     # Rules have one weight per edge in memory: whether they share a kernel is found from these.
-    plastic = isinstance(p, PlasticProjection)
-    index = _kernel_index(p, projection, weight) if plastic else p.shared
-    grid = _grid(projection, weight, index, learns=learns) if delays.size == 1 else None
+    if isinstance(program, PlasticProjection):
+        kernel_index = _kernel_index(program, projection, weight)
+        shared_index = None
+    else:
+        kernel_index = shared_index = program.shared
+    grid = None
+    if has_one_delay:
+        grid = _grid(projection, weight, kernel_index, learns=learns)
     form: Form = "edges"
     if grid is not None:
         form = "convolution" if isinstance(projection.connector, convolution) else "pooling"
-    elif index is not None and not plastic:
+    elif shared_index is not None:
         form = "shared"
-    elif _joins_all(p, sources_size) and delays.size == 1:
+    elif has_one_delay and _joins_all(program, sources_size):
         form = "matrix"
     elif weight.size == 1 and not learns:
         form = "one"
+    # A kernel learns itself; only if memory has a copy of it for each edge it must be gathered.
+    position = shared_index
+    if grid is not None:
+        position = kernel_index if isinstance(program, PlasticProjection) else None
 
     def tensor(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.array(values, np.int64)).to(device)
 
-    pairs = sources_size * p.size
+    pairs = sources_size * program.size
+    sources, targets = tensor(program.sources), tensor(program.targets)
     return Connection(
-        name=p.name,
-        source=p.source,
-        target=p.target,
-        port=p.port,
-        same_step=p.same_step,
+        name=program.name,
+        source=program.source,
+        target=program.target,
+        port=program.port,
+        same_step=program.same_step,
         form=form,
-        delays=tuple(int(d) for d in delays),
-        edges=EdgeLists(tensor(p.sources), tensor(p.targets), p.size, sources_size),
+        delays=tuple(map(int, delays)),
+        edges=EdgeLists(sources, targets, program.size, sources_size),
         of_delay=tensor(np.broadcast_to(of_delay, count)),
-        # The kernel itself learns, unless memory has a copy of it for each edge.
-        shared=None if index is None or bool(grid) != plastic else tensor(index),
+        shared=None if position is None else tensor(position),
         dense=form == "matrix" or pairs <= _LARGE or count >= _FILLED * pairs,
         grid=grid,
         slots=Slots(),
@@ -374,16 +381,16 @@ def _grid(
 ) -> Grid | None:
     """Return the grid of a projection whose edges are those of its convolution or pooling."""
     connector: Any = projection.connector
-    whole = projection.source.whole and projection.target.whole
+    if not _joins_wholes(projection):
+        return None
     if isinstance(connector, convolution):
-        own = connector.weights
         user = projection.weight
         # Weights of the user's own may be shared in another way.
-        fits = isinstance(user, Shared) and np.array_equal(user.index, own.index)
-        if not (whole and index is not None and fits):
+        fits = isinstance(user, Shared) and np.array_equal(user.index, connector.weights.index)
+        if index is None or not fits:
             return None
     elif isinstance(connector, average_pooling):
-        if not whole or learns or weight.size != 1:
+        if learns or weight.size != 1:
             return None
     else:
         return None
@@ -395,17 +402,21 @@ def _grid(
     )
 
 
+def _joins_wholes(projection: Projection) -> bool:
+    """Return whether a projection joins whole populations, not views of some neurons."""
+    return projection.source.whole and projection.target.whole
+
+
 def _kernel_index(
-    p: PlasticProjection, projection: Projection, weight: np.ndarray
+    program: PlasticProjection, projection: Projection, weight: np.ndarray
 ) -> np.ndarray | None:
     """Return the position in its kernel of each edge's weight; None: they are no kernel's."""
     connector: Any = projection.connector
-    whole = projection.source.whole and projection.target.whole
-    if not isinstance(connector, convolution) or not whole:
+    if not isinstance(connector, convolution) or not _joins_wholes(projection):
         return None
     # The tap of an edge is the source's cell within the window of its target.
-    channel, *cells = np.unravel_index(p.sources, connector.shape)
-    target, *positions = np.unravel_index(p.targets, connector.target_shape)
+    channel, *cells = np.unravel_index(program.sources, connector.shape)
+    target, *positions = np.unravel_index(program.targets, connector.target_shape)
     taps = [
         cell - (position * stride - padding)
         for cell, position, stride, padding in zip(
@@ -420,9 +431,10 @@ def _kernel_index(
     return index if np.array_equal(kernel[index], np.broadcast_to(weight, index.shape)) else None
 
 
-def _joins_all(p: ProjectionProgram, sources_size: int) -> bool:
+def _joins_all(program: ProjectionProgram, sources_size: int) -> bool:
     """Return whether each source has one edge to each target."""
-    if p.targets.size != sources_size * p.size or (np.diff(p.pointer) != p.size).any():
+    size = program.size
+    if program.targets.size != sources_size * size or (np.diff(program.pointer) != size).any():
         return False
-    rows = p.targets.reshape(sources_size, p.size)
-    return bool((rows == np.arange(p.size)).all())
+    targets_of_source = program.targets.reshape(sources_size, size)
+    return bool((targets_of_source == np.arange(size)).all())

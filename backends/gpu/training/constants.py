@@ -61,8 +61,8 @@ class PopulationValues:
         self._propagator = code.propagator
         drawn, trees = draw_population(population, seed)
         propagators = [] if code.propagator is None else code.propagator.names
-        names = [n for n in code.parameters if n not in code.tables]
-        names += [*propagators, *(n for n, _ in code.hosted), *code.states]
+        names = [parameter for parameter in code.parameters if parameter not in code.tables]
+        names += [*propagators, *(name for name, _ in code.hosted), *code.states]
 
         def tensor(value: Any) -> Tensor:
             return torch.as_tensor(np.array(value), dtype=torch.float64).to(device)
@@ -70,12 +70,14 @@ class PopulationValues:
         # float64 also for a run in float32: rounded once, after all constants are computed.
         self.start = {name: tensor(memory[p.name, name]) for name in names}
         # Draws and positions, which texts may read.
-        self._known = {n: tensor(v) for n, v in drawn.items() if not isinstance(v, Table)}
+        self._known = {name: tensor(v) for name, v in drawn.items() if not isinstance(v, Table)}
         self._known["dt"] = tensor(dt)
-        self._texts = [(n, compile_expression(tree, _WORDS)) for n, tree in trees.items()]
+        self._texts = [(name, compile_expression(tree, _WORDS)) for name, tree in trees.items()]
         self._constants = cell_functions(code, _WORDS).constants
-        rows = () if code.propagator is None else code.propagator.matrix
-        self._matrix = [[compile_expression(entry, _WORDS) for entry in row] for row in rows]
+        self._matrix: list[list[Any]] = []
+        if code.propagator is not None:
+            for row in code.propagator.matrix:
+                self._matrix.append([compile_expression(entry, _WORDS) for entry in row])
 
     def __call__(self, learned: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return all values of `start`, float64, as functions of those that learn.
@@ -95,17 +97,18 @@ class PopulationValues:
         return {name: torch.atleast_1d(values[name]) for name in self.start}
 
     def _propagators(self, propagator: Propagator, values: Mapping[str, Any]) -> dict[str, Any]:
-        rows = [[torch.atleast_1d(entry(values)) for entry in row] for row in self._matrix]
-        if len(rows) == 1:
-            z = rows[0][0] * self._dt
+        entries = [torch.atleast_1d(entry(values)) for row in self._matrix for entry in row]
+        if len(entries) == 1:
+            z = entries[0] * self._dt
             return {
                 propagator.name("P", 0, 0): _WORDS["exp"](z),
                 propagator.name("Q", 0, 0): self._dt * _WORDS["expm1_ratio"](z),
             }
-        # One matrix for each neuron, or one for all.
-        size = max(entry.numel() for row in rows for entry in row)
-        full_rows = [torch.stack([entry.expand(size) for entry in row], -1) for row in rows]
-        matrix = torch.stack(full_rows, -2)
+        # One matrix for each neuron, or one for all: (neurons, n, n).
+        size = max(entry.numel() for entry in entries)
+        states = len(self._matrix)
+        flat = torch.stack([entry.expand(size) for entry in entries], -1)
+        matrix = flat.reshape(size, states, states)
         result: Tensor = _Exponential.apply(  # type: ignore[assignment]
             matrix, propagator, self._dt
         )
@@ -121,7 +124,7 @@ def compile_expression(tree: Expr, meanings: Mapping[str, Any]) -> Any:
     meanings : word -> function
         See `printing.words`.
     """
-    read = [*sorted(names(tree)), *sorted(draw_name(d) for d in draws(tree))]
+    read = [*sorted(names(tree)), *sorted(draw_name(draw) for draw in draws(tree))]
     body = [f"    {local(name)} = values[{name!r}]" for name in read]
     source = "\n".join(["def value(values):", *body, f"    return _tensor({line(tree)})", ""])
     return load(source, {**meanings, "_tensor": _tensor}, title="expression")["value"]

@@ -43,9 +43,11 @@ def order_groups(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> list
     for name in names:
         circle = {other for other in reach[name] if name in reach[other]}
         # In the order of the names, so that all members of a circle have the same group.
-        group_of[name] = tuple(o for o in names if o == name or o in circle)
+        group_of[name] = tuple(other for other in names if other == name or other in circle)
     # Groups form no circle, so that they have an order.
-    before: dict[tuple[str, ...], set[tuple[str, ...]]] = {g: set() for g in group_of.values()}
+    before: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for group in group_of.values():
+        before[group] = set()
     for name in names:
         for other in after[name]:
             if group_of[other] != group_of[name]:
@@ -122,17 +124,17 @@ def run_group(
         if looped is not None:
             return looped
         compiled = None
+    chunk_length = chunk or steps
+    # A cut would be within the compiled steps, which are one function.
+    is_one_function = _stands_alone(members) and not method.cuts_states(1)
+    if chunk is not None or not is_one_function:
+        compiled = None
+    if compiled is not None:
+        chunk_length = compiled.length
     history: History = {name: [] for name in members}
     traces: dict[tuple[str, str], list[Tensor]] = {
         (name, state): [] for name, member in members.items() for state in member.traced
     }
-    # A cut would be within the compiled steps, which are one function.
-    alone = _stands_alone(members) and not method.cuts_states(1)
-    if chunk is None and compiled is not None and alone:
-        chunk_length = compiled.length
-    else:
-        chunk_length = chunk or steps
-        compiled = None
     for first in range(0, steps, chunk_length):
         range_of_steps = range(first, min(first + chunk_length, steps))
         part = _Part(members, method, range_of_steps, replica, compiled)
@@ -189,8 +191,9 @@ class _Part:
                 }
                 values = member.values
                 if member.courses:
-                    now = {n: course.steps[k] for n, course in member.courses.items()}
-                    values = values | now
+                    values = values | {
+                        parameter: course.steps[k] for parameter, course in member.courses.items()
+                    }
                 states[name], spikes = member.neurons.step(
                     k, state, values, ports, replica=self.replica
                 )
@@ -210,7 +213,9 @@ class _Part:
     ) -> tuple[dict[str, NeuronState], History, dict[tuple[str, str], list[Tensor]]]:
         member = self.members[name]
         window = slice(self.steps.start, self.steps.stop)
-        series = {n: list(course.steps[window]) for n, course in member.courses.items()}
+        series: dict[str, list[Tensor]] = {}
+        for parameter, course in member.courses.items():
+            series[parameter] = list(course.steps[window])
         for port, terms in member.terms.items():
             first = terms[0] if terms else None
             if isinstance(first, Series):
@@ -229,7 +234,8 @@ class _Part:
             traced=member.traced,
         )
         recorded = {(name, traced): values for traced, values in traces.items()}
-        return {name: state}, {name: spikes} if spikes else {}, recorded
+        new = {name: spikes} if spikes else {}
+        return {name: state}, new, recorded
 
     def _sum(
         self,
@@ -251,10 +257,11 @@ def _stands_alone(members: Mapping[str, Member]) -> bool:
     if len(members) != 1:
         return False
     (member,) = members.values()
-    return all(
-        not terms or len(terms) == 1 and isinstance(terms[0], Series)
-        for terms in member.terms.values()
-    )
+    return all(not terms or _are_one_series(terms) for terms in member.terms.values())
+
+
+def _are_one_series(terms: list[Term]) -> bool:
+    return len(terms) == 1 and isinstance(terms[0], Series)
 
 
 def _run_looped(
@@ -269,8 +276,8 @@ def _run_looped(
     """Run the populations of a group by loops; None if they cannot be compiled."""
     cuts = any(method.cuts_states(k) for k in range(1, steps))
     # Populations that act on each other run whole: their loops store states alone anyway.
-    parted = chunk is not None and _stands_alone(members)
-    length = chunk if parted and chunk is not None else steps
+    is_cut_into_chunks = chunk is not None and _stands_alone(members)
+    length = chunk if chunk is not None and is_cut_into_chunks else steps
     results: dict[str, list[CourseResult]] = {name: [] for name in members}
     for first in range(0, steps, length):
         window = slice(first, min(first + length, steps))
@@ -289,7 +296,7 @@ def _run_looped(
             for member in members.values()
         ]
         states = [member.state for member in members.values()]
-        if parted and torch.is_grad_enabled():
+        if is_cut_into_chunks and torch.is_grad_enabled():
             ends = checkpoint(
                 compiled.run, courses, states, use_reentrant=False, preserve_rng_state=False
             )
@@ -301,14 +308,21 @@ def _run_looped(
         for (name, member), end in zip(members.items(), ends, strict=True):
             results[name].append(end)
             member.state = end.state
+    return _join_results(members, results)
+
+
+def _join_results(
+    members: Mapping[str, Member], results: Mapping[str, list[CourseResult]]
+) -> tuple[dict[str, Tensor], dict[tuple[str, str], Tensor]]:
+    """Return the spikes and traces of successive chunks as those of all steps."""
     spikes: dict[str, Tensor] = {}
     traces: dict[tuple[str, str], Tensor] = {}
-    for name, parts in results.items():
-        fired = [part.spikes for part in parts if part.spikes is not None]
+    for name, chunks in results.items():
+        fired = [result.spikes for result in chunks if result.spikes is not None]
         if fired:
-            spikes[name] = _joined(fired)
+            spikes[name] = _join(fired)
         for state in members[name].traced:
-            traces[name, state] = _joined([part.traces[state] for part in parts])
+            traces[name, state] = _join([result.traces[state] for result in chunks])
     return spikes, traces
 
 
@@ -327,9 +341,13 @@ def _series_of(member: Member, window: slice) -> dict[str, Tensor]:
     for port, terms in member.terms.items():
         if len(terms) == 1 and isinstance(terms[0], Series):
             series[f"_port_{port}"] = terms[0].values[window]
-    # Rows of tables have no samples yet.
-    return {n: v.unsqueeze(1) if v.dim() == 2 else v for n, v in series.items()}
+    for name, values in series.items():
+        # Rows of tables have no samples yet.
+        if values.dim() == 2:
+            series[name] = values.unsqueeze(1)
+    return series
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+def _join(tensors: list[Tensor]) -> Tensor:
+    """Return successive tensors as one; a single one is not copied."""
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)

@@ -65,19 +65,21 @@ def read_inputs(names: object, network: Network) -> tuple[Input, ...]:
     NetworkError
         If there is no such source or parameter, or one occurs twice.
     """
-    sources = {p.name: p.size for p in network.populations.values() if p.source_spikes is not None}
-    parameters = {
-        f"{p.name}.{parameter.name}": (p.name, parameter.name, p.size)
-        for p in network.populations.values()
-        for parameter in p.cell.parameters
-    }
+    sources = {}
+    for population in network.populations.values():
+        if population.source_spikes is not None:
+            sources[population.name] = population.size
+    parameters = {}
+    for population in network.populations.values():
+        for parameter in population.cell.parameters:
+            label = f"{population.name}.{parameter.name}"
+            parameters[label] = Input(label, population.name, parameter.name, population.size)
     listed = _read_names(names, "inputs", "spike source or parameter", [*sources, *parameters])
-    return tuple(
-        Input(label, label, None, sources[label])
-        if label in sources
-        else Input(label, *parameters[label])
-        for label in listed
-    )
+    inputs = []
+    for label in listed:
+        is_source = label in sources
+        inputs.append(Input(label, label, None, sources[label]) if is_source else parameters[label])
+    return tuple(inputs)
 
 
 def read_outputs(names: object, network: Network, inputs: Iterable[Input]) -> tuple[Output, ...]:
@@ -95,12 +97,18 @@ def read_outputs(names: object, network: Network, inputs: Iterable[Input]) -> tu
     NetworkError
         If there is no such population or state, or one occurs twice.
     """
-    replayed = {i.population for i in inputs if i.parameter is None}
-    populations = [p for p in network.populations.values() if p.name not in replayed]
-    spiking = [p.name for p in populations if p.cell.spike is not None]
-    states = {f"{p.name}.{s.name}": (p.name, s.name) for p in populations for s in p.cell.states}
-    listed = _read_names(names, "outputs", "spiking population or state", [*spiking, *states])
-    return tuple(Output(n, *states[n]) if n in states else Output(n, n, None) for n in listed)
+    replayed = {item.population for item in inputs if item.parameter is None}
+    outputs: dict[str, Output] = {}
+    for population in network.populations.values():
+        if population.name in replayed:
+            continue
+        if population.cell.spike is not None:
+            outputs[population.name] = Output(population.name, population.name, None)
+        for state in population.cell.states:
+            label = f"{population.name}.{state.name}"
+            outputs[label] = Output(label, population.name, state.name)
+    listed = _read_names(names, "outputs", "spiking population or state", outputs)
+    return tuple(outputs[label] for label in listed)
 
 
 def _read_names(
@@ -181,26 +189,24 @@ def _by_label(batch: object, inputs: tuple[Input, ...]) -> dict[str, Tensor]:
     else:
         listed = ", ".join(item.label for item in inputs)
         raise NetworkError(
-            f"batch: found {_name(batch)}, expected a dictionary with a tensor for each input: "
+            f"batch: found {_describe(batch)}, expected a dictionary with a tensor for each input: "
             f"{listed}. Name them."
         )
     result: dict[str, Tensor] = {}
     for label, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
             raise NetworkError(
-                f"batch, input {label!r}: found {_name(tensor)}, expected a tensor (T, B, N). "
+                f"batch, input {label!r}: found {_describe(tensor)}, expected a tensor (T, B, N). "
                 "Convert it with torch.as_tensor."
             )
         result[str(label)] = tensor
     return result
 
 
-def _name(value: object) -> str:
-    return (
-        f"a tensor of shape {tuple(value.shape)}"
-        if isinstance(value, Tensor)
-        else (describe(value))
-    )
+def _describe(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return describe(value)
 
 
 def _require_shape(item: Input, tensor: Tensor) -> None:

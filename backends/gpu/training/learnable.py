@@ -82,14 +82,15 @@ def learnables(
             and parameter != p.refractory
             and f"{name}.{parameter}" not in driven
         ]
-        names_that_learn += [Learnable("initial", name, s) for s in concrete.initial if s in read]
+        states = [state for state in concrete.initial if state in read]
+        names_that_learn += [Learnable("initial", name, state) for state in states]
     return {item.label: item for item in names_that_learn}
 
 
 def smooth_names(p: PopulationProgram, concrete: ConcretePopulation) -> set[str]:
     """Return the parameters and states of which states and spikes are differentiable functions."""
     code = p.code
-    trees = [s.value for s in (*code.integrate, *code.after)]
+    trees = [statement.value for statement in (*code.integrate, *code.after)]
     if code.detect is not None:
         trees.append(distance(code.detect, where=f"population {p.name!r}"))
     read: set[str] = set().union(*map(_smooth_names, trees))
@@ -99,8 +100,7 @@ def smooth_names(p: PopulationProgram, concrete: ConcretePopulation) -> set[str]
         if name in read:
             read |= _smooth_names(sources[name])
     if code.propagator is not None and read & set(code.propagator.names):
-        entries = [entry for row in code.propagator.matrix for entry in row]
-        read |= set().union(*map(_smooth_names, entries))
+        read |= set().union(*map(_smooth_names, _entries(code)))
     for name in reversed(list(concrete.derived.trees)):
         if name in read:
             read |= _smooth_names(concrete.derived.trees[name])
@@ -123,11 +123,19 @@ def _smooth_names(tree: Expr) -> set[str]:
     return set()
 
 
+def _entries(code: CellProgram) -> list[Expr]:
+    """Return the entries of the matrix behind a cell's propagators, row by row."""
+    if code.propagator is None:
+        return []
+    return [entry for row in code.propagator.matrix for entry in row]
+
+
 def divisors(code: CellProgram) -> set[str]:
     """Return the names by which equations divide: they must not reach 0."""
-    entries = [] if code.propagator is None else [e for row in code.propagator.matrix for e in row]
-    trees = [*(s.value for s in code.integrate), *(tree for _, tree in code.hosted), *entries]
-    return {name for tree in trees for name in _divisors(tree)}
+    trees = _entries(code)
+    trees += [statement.value for statement in code.integrate]
+    trees += [tree for _, tree in code.hosted]
+    return set().union(*map(_divisors, trees))
 
 
 def _divisors(tree: Expr) -> set[str]:
@@ -135,8 +143,8 @@ def _divisors(tree: Expr) -> set[str]:
         case Unary(operand=operand):
             return _divisors(operand)
         case Binary(op=op, left=left, right=right):
-            own = _factors(right) if op == "/" else set()
-            return own | _divisors(left) | _divisors(right)
+            within = _divisors(left) | _divisors(right)
+            return within | _factors(right) if op == "/" else within
         case Call(arguments=arguments):
             return set().union(*map(_divisors, arguments))
     return set()

@@ -39,7 +39,8 @@ class NeuronState:
 
     def detached(self) -> NeuronState:
         """Return the same numbers without their past."""
-        return NeuronState({n: v.detach() for n, v in self.values.items()}, self.until)
+        values = {name: value.detach() for name, value in self.values.items()}
+        return NeuronState(values, self.until)
 
 
 class Neurons:
@@ -124,11 +125,10 @@ class Neurons:
         for draw in self.code.draws:
             middle = 0.5 if draw.kind == "uniform" else 0.0
             known[draw_name(draw)] = torch.full_like(self.words["i"], middle)
-        known |= {
-            s.target: self.words["i"] * 0.0
-            for s in self.code.integrate
-            if (s.target not in self.code.states)
-        }
+        # Statements also assign names of their own, which hold nothing before the step.
+        for statement in self.code.integrate:
+            if statement.target not in self.code.states:
+                known[statement.target] = self.words["i"] * 0.0
         return self.distance(known)
 
     def affine(self, values: Mapping[str, Tensor], port: str) -> Affine | None:
@@ -148,12 +148,14 @@ class Neurons:
 
         def step(states: Mapping[str, Tensor], total: Tensor) -> dict[str, Tensor]:
             nothing = torch.zeros_like(total)
-            ports = {f"_port_{p}": total if p == port else nothing for p in self.code.ports}
+            ports = {f"_port_{other}": nothing for other in self.code.ports}
+            ports[f"_port_{port}"] = total
             active = torch.ones_like(total, dtype=torch.bool)
             after = self.functions.integrate({**known, **states, **ports, "_active": active})
             return {name: after.get(name, states[name]) for name in self.code.states}
 
-        return affine_step(step, {n: values[n].expand(self.size) for n in self.code.states})
+        start = {state: values[state].expand(self.size) for state in self.code.states}
+        return affine_step(step, start)
 
     def direction(self, values: Mapping[str, Tensor], state: str | None) -> Tensor:
         """Return the derivative of the distance from the threshold by each state, (n, N).
@@ -174,7 +176,7 @@ class Neurons:
                 name: values[name].detach().expand(self.size).clone().requires_grad_(True)
                 for name in names
             }
-            fixed = {n: v.detach() for n, v in values.items()}
+            fixed = {name: value.detach() for name, value in values.items()}
             distance = self.distance_at({**fixed, **states}).expand(self.size)
             slopes = torch.autograd.grad(distance.sum(), list(states.values()), allow_unused=True)
         zero = torch.zeros_like(self.words["i"])
@@ -192,7 +194,7 @@ class Neurons:
         known: dict[str, Any] = {**values, **self.words, "t": self.words["dt"] * 0.0}
         with torch.enable_grad():
             before = values[name].detach().expand(self.size).clone().requires_grad_(True)
-            fixed = {n: v.detach() for n, v in known.items()}
+            fixed = {word: value.detach() for word, value in known.items()}
             after = self.functions.after({**fixed, name: before}).get(name, before)
             after = after.expand(self.size)
             slope = torch.zeros_like(before)

@@ -85,29 +85,38 @@ class Plan:
 
     def into(self, population: str, port: str) -> list[Connection]:
         """Return the connections to a port, in the order of its sum."""
+        into = [
+            connection
+            for connection in self.connections.values()
+            if connection.target == population and connection.port == port
+        ]
         # Terms of the step before come first: they wait at the port when a step begins.
-        into = [c for c in self.connections.values() if (c.target, c.port) == (population, port)]
-        return sorted(into, key=lambda c: c.same_step)
+        return sorted(into, key=lambda connection: connection.same_step)
 
     def numbers_per_step(self) -> int:
         """Return how many numbers a sample stores in each step as series: spikes and input."""
-        populations = self.program.populations.values()
-        delivered = sum(c.edges.size for c in self.connections.values())
-        return sum(p.size for p in populations) + delivered
+        spikes = sum(population.size for population in self.program.populations.values())
+        delivered = sum(connection.edges.size for connection in self.connections.values())
+        return spikes + delivered
 
     def numbers_of_states(self) -> int:
         """Return how many numbers the states of a sample are."""
-        populations = (self.program.populations[name] for name in self.neurons)
-        return sum(p.size * (len(p.code.states) + p.code.refractory) for p in populations)
+        count = 0
+        for name in self.neurons:
+            population = self.program.populations[name]
+            per_neuron = len(population.code.states) + int(population.code.refractory)
+            count += population.size * per_neuron
+        return count
 
     def needed(self, populations: set[str]) -> set[str]:
         """Return populations and all that act on them."""
         needed = set(populations)
+        connections = self.connections.values()
         while True:
-            more = {c.source for c in self.connections.values() if c.target in needed} - needed
-            if not more:
+            sources = {link.source for link in connections if link.target in needed}
+            if sources <= needed:
                 return needed
-            needed |= more
+            needed |= sources
 
 
 def make_plan(network: Network, settings: Settings) -> Plan:
@@ -123,21 +132,21 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     concrete = _with_driven(as_described, settings.inputs)
     program = discretise(concrete)
     _require_trainable(program)
-    signals = {name: signal_of(p, settings.dtype) for name, p in program.plastic.items()}
-    bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
+    signals = {
+        name: signal_of(projection, settings.dtype) for name, projection in program.plastic.items()
+    }
+    bounds = {name: np.array([0, p.size]) for name, p in program.populations.items()}
     memory = Memory(program, concrete, bounds)
-    # Populations whose spikes are given are not computed, and projections onto them do nothing.
-    replayed = {i.population for i in settings.inputs if i.parameter is None}
-    sources = {n for n, p in program.populations.items() if p.is_spike_source}
-    computed = [n for n in program.populations if n not in replayed | sources]
-    driven = {i.label for i in settings.inputs}
-    projections = [p for p in program.projections.values() if p.target in computed]
+    computed = _computed(program, settings.inputs)
+    projections = [
+        projection for projection in program.projections.values() if projection.target in computed
+    ]
     can_learn = learnables(
         program,
         concrete,
-        projections=[p.name for p in projections],
+        projections=[projection.name for projection in projections],
         simulated=computed,
-        driven=driven,
+        driven={item.label for item in settings.inputs},
     )
     learns = {item.label: item for item in read_train(settings.train, can_learn)}
     values = {
@@ -152,23 +161,21 @@ def make_plan(network: Network, settings: Settings) -> Plan:
         for name in computed
     }
     connections = {
-        p.name: connection_of(
-            p,
-            network.projections[p.name],
-            memory[p.name, "w"],
-            learns=p.name in learns,
-            sources_size=program.populations[p.source].size,
+        projection.name: connection_of(
+            projection,
+            network.projections[projection.name],
+            memory[projection.name, "w"],
+            learns=projection.name in learns,
+            sources_size=program.populations[projection.source].size,
             device=settings.device,
         )
-        for p in projections
+        for projection in projections
     }
-    connections |= {
-        name: graded(connections[name], signal)
-        for name, signal in signals.items()
-        if name in connections
-    }
+    graded_names = signals.keys() & connections.keys()
+    for name in graded_names:
+        connections[name] = graded(connections[name], signals[name])
     groups = _groups(computed, connections)
-    for name in signals.keys() & connections.keys():
+    for name in graded_names:
         _require_smooth_source(connections[name], program, groups)
     return Plan(
         hash=as_described.hash(),
@@ -182,12 +189,30 @@ def make_plan(network: Network, settings: Settings) -> Plan:
     )
 
 
+def _computed(program: Program, inputs: Sequence[Input]) -> list[str]:
+    """Return the populations whose steps are computed: those without given spikes.
+
+    Projections onto the others do nothing.
+    """
+    replayed = {item.population for item in inputs if item.parameter is None}
+    return [
+        name
+        for name, population in program.populations.items()
+        if name not in replayed and not population.is_spike_source
+    ]
+
+
 def _groups(
     names: Sequence[str], connections: Mapping[str, Connection]
 ) -> tuple[tuple[str, ...], ...]:
     """Return groups in order of dependence, and the populations of each in order of stages."""
-    edges = [(c.source, c.target) for c in connections.values()]
-    within = [(c.source, c.target) for c in connections.values() if c.same_step]
+    edges = []
+    within = []
+    for connection in connections.values():
+        edge = (connection.source, connection.target)
+        edges.append(edge)
+        if connection.same_step:
+            within.append(edge)
     groups = []
     for group in order_groups(names, edges):
         stages = order_groups(group, within)
@@ -202,13 +227,13 @@ def _neurons(
     name: str,
     settings: Settings,
 ) -> Neurons:
-    p = program.populations[name]
+    population = program.populations[name]
     pause = None
-    if p.code.refractory and memory[name, "_refractory"].any():
+    if population.code.refractory and memory[name, "_refractory"].any():
         pause = torch.from_numpy(memory[name, "_refractory"].astype(np.int64))
         pause = pause.to(settings.device)
     neurons = Neurons(
-        p,
+        population,
         dt=program.dt,
         seed=program.seed,
         pause=pause,
@@ -235,10 +260,11 @@ def _with_driven(network: ConcreteNetwork, inputs: Sequence[Input]) -> ConcreteN
     populations = dict(network.populations)
     for item in inputs:
         if item.parameter is not None:
-            p = populations[item.population]
+            population = populations[item.population]
             # Its values do not matter: each batch brings those of all steps.
             table = Table(np.zeros((1, 1)), 1)
-            populations[p.name] = replace(p, parameters=p.parameters | {item.parameter: table})
+            parameters = population.parameters | {item.parameter: table}
+            populations[population.name] = replace(population, parameters=parameters)
     return replace(network, populations=populations)
 
 
@@ -264,14 +290,16 @@ def _require_trainable(program: Program) -> None:
 
 
 def _require_smooth_source(
-    c: Connection, program: Program, groups: tuple[tuple[str, ...], ...]
+    connection: Connection, program: Program, groups: tuple[tuple[str, ...], ...]
 ) -> None:
     """Raise unless the source of a graded projection can be computed before its target."""
-    group = next((g for g in groups if c.source in g), ())
-    spikes = program.populations[c.source].code.detect is not None
-    if spikes or c.target in group:
-        wrong = "spikes" if spikes else "depends on the target"
+    source, target = connection.source, connection.target
+    is_circle = any(source in group and target in group for group in groups)
+    has_spikes = program.populations[source].code.detect is not None
+    if has_spikes or is_circle:
+        obstacle = "spikes" if has_spikes else "depends on the target"
         raise NetworkError(
-            f"Trainer: found the graded projection {c.name!r} from {c.source!r}, which {wrong}; "
-            "expected a source that does neither spike nor depend on the target. Use spikes."
+            f"Trainer: found the graded projection {connection.name!r} from {source!r}, which "
+            f"{obstacle}; expected a source that does neither spike nor depend on the target. Use "
+            "spikes."
         )

@@ -72,8 +72,8 @@ class Recurrent:
             if self.method.cuts_spikes(emitted, k):
                 spikes = spikes.detach()
             trace = None if self.response is None else self._trace(emitted, history)
-            part = self.connection.deliver(spikes, self.operands, number, trace=trace)
-            total = part if total is None else total + part
+            arriving = self.connection.deliver(spikes, self.operands, number, trace=trace)
+            total = arriving if total is None else total + arriving
         return total
 
     def late(self, number: int) -> int:
@@ -113,7 +113,8 @@ class Recurrent:
         # Several delays read one trace, which is followed once for each step.
         while len(traces) <= emitted:
             spikes = history[self.connection.source][len(traces)]
-            traces.append(self.response.follow(traces[-1] if traces else None, spikes))
+            before = traces[-1] if traces else None
+            traces.append(self.response.follow(before, spikes))
         return self.response.read(traces[emitted])
 
 
@@ -131,7 +132,7 @@ def sum_at(terms: Iterable[Term], k: int, history: History) -> Tensor | None:
     # A left fold in the order of creation, as on all engines.
     total: Tensor | None = None
     for term in terms:
-        part = term.at(k, history)
-        if part is not None:
-            total = part if total is None else total + part
+        summand = term.at(k, history)
+        if summand is not None:
+            total = summand if total is None else total + summand
     return total

@@ -235,8 +235,8 @@ class Trainer(Module):
     def extra_repr(self) -> str:
         """Return inputs, outputs and what learns, for ``print``."""
         names = {
-            "inputs": [i.label for i in self.inputs],
-            "outputs": [o.label for o in self.outputs],
+            "inputs": [item.label for item in self.inputs],
+            "outputs": [output.label for output in self.outputs],
             "learns": self.learns,
         }
         return ", ".join(f"{key}={value}" for key, value in names.items())
@@ -327,7 +327,7 @@ class Trainer(Module):
         if method.rates:
             return "rate"
         source = self._plan.connections[label].source
-        return "input" if source in {i.population for i in self.inputs} else "spikes"
+        return "input" if source in {item.population for item in self.inputs} else "spikes"
 
     def row_size(self, label: str) -> int:
         """Return how many numbers multiply the error of a projection at a time: N of its rows.
@@ -534,7 +534,7 @@ class Trainer(Module):
         def run(few_steps: int, few_samples: int) -> dict[str, Tensor]:
             shape = few_steps, few_samples
             # The content does not matter: a graph takes as much memory without spikes.
-            batch = {i.label: torch.zeros(*shape, i.size) for i in self.inputs}
+            batch = {item.label: torch.zeros(*shape, item.size) for item in self.inputs}
             call = self._call(batch, self.outputs)
             loops = call.batch.compiled
             # Loops store less than steps one by one; chunks of torch are of one length alone.
@@ -556,7 +556,7 @@ class Trainer(Module):
         if outputs is None:
             return self.outputs
         labels = [outputs] if isinstance(outputs, str) else list(outputs)
-        known = {o.label: o for o in self.outputs}
+        known = {output.label: output for output in self.outputs}
         if not labels:
             raise NetworkError(
                 f"outputs: found no name, expected some of {', '.join(known)}. Name one, or leave "
