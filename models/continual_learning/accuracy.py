@@ -51,24 +51,26 @@ class AccuracyMatrix:
     @property
     def finished(self) -> int:
         """Number of tasks after which all earlier tasks were tested."""
-        # Rows before may be empty: joint training tests after the last task alone.
-        tested = [not np.isnan(row[: t + 1]).any() for t, row in enumerate(self.values)]
-        finished = (t + 1 for t, whole in enumerate(tested) if whole)
-        return max(finished, default=0)
+        finished = 0
+        for count, row in enumerate(self.values, start=1):
+            # Rows before may be empty: joint training tests after the last task alone.
+            if not np.isnan(row[:count]).any():
+                finished = count
+        return finished
 
     @property
     def acc(self) -> float:
         """ACC: mean accuracy of all tasks after the last finished one, 1; NaN before the first."""
-        n = self.finished
-        return float(self.values[n - 1, :n].mean()) if n else float("nan")
+        tasks = self.finished
+        return float(self.values[tasks - 1, :tasks].mean()) if tasks else float("nan")
 
     @property
     def bwt(self) -> float:
         """BWT: mean change of the earlier tasks since each was learned, 1; NaN for one task."""
-        n = self.finished
-        if n < 2:
+        tasks = self.finished
+        if tasks < 2:
             return float("nan")
         # Without the last task: it has had no time to change since it was learned.
-        last = self.values[n - 1, : n - 1]
-        learned = np.diagonal(self.values)[: n - 1]
+        last = self.values[tasks - 1, : tasks - 1]
+        learned = np.diagonal(self.values)[: tasks - 1]
         return float((last - learned).mean())

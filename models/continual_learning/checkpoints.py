@@ -18,6 +18,8 @@ from .accuracy import AccuracyMatrix
 from .strategies import Strategy
 
 FORMAT = 1  # raised when older files can no longer be read
+_OF_COURSE = {"strategy", "tasks", "seed", "memory", "accuracy", "seconds", "losses"}
+_ENTRIES = {"format", "trainer", "generator", *_OF_COURSE}
 
 
 def save_course(
@@ -94,14 +96,15 @@ def load_course(
             f"{where}: found no checkpoint ({type(error).__name__}), expected a file that "
             "learn_tasks has written. Delete it, or name another."
         ) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT or "tasks" not in state:
+    is_complete = isinstance(state, dict) and state.keys() >= _ENTRIES
+    if not is_complete or state["format"] != FORMAT:
         raise NetworkError(
             f"{where}: found a file of another form, expected a checkpoint of form {FORMAT} of "
             "learn_tasks. Delete it, or name another."
         )
     # Names alone are compared: samples would have to be stored to be compared as well.
-    own = {"strategy": strategy.name, "tasks": list(names), "seed": seed}
-    for key, value in own.items():
+    expected = {"strategy": strategy.name, "tasks": list(names), "seed": seed}
+    for key, value in expected.items():
         if state[key] != value:
             raise NetworkError(
                 f"{where}, {key}: found {state[key]!r}, expected {value!r}: it belongs to another "

@@ -19,6 +19,8 @@ from .learner import Learner
 from .strategies import Strategy, minibatches, read_strategy
 from .tasks import Task, require_tasks
 
+_STORED = ("accuracy", "seconds", "losses")  # fields of a course that its checkpoints hold
+
 
 @dataclass(frozen=True, eq=False)
 class Course:
@@ -91,45 +93,54 @@ def learn_tasks(
     # Everything that can be refused is refused before the first weight changes.
     require_tasks(tasks)
     chosen = read_strategy(strategy)
-    if learner.heads and len(learner.heads) < len(tasks):
-        raise NetworkError(
-            f"learner, heads: found {len(learner.heads)} for {len(tasks)} tasks, expected one for "
-            "each. Add outputs, or leave heads out."
-        )
+    _require_heads(learner, len(tasks))
     course = Course(chosen.name, AccuracyMatrix.empty(len(tasks)))
     path = None if checkpoint is None else Path(checkpoint)
     names = [task.name for task in tasks]
     if path is not None and path.exists():
         stored = load_course(path, learner.trainer, chosen, names=names, seed=seed)
         course = replace(course, **stored)
-    # Joint training learns everything in one go, at the last task.
-    first = max(course.finished, len(tasks) - 1) if chosen.together else course.finished
     if chosen.together and course.finished:
         return course
+    # Joint training learns everything in one go, at the last task.
+    first = len(tasks) - 1 if chosen.together else course.finished
     with _bar(learner, len(tasks) - first, show=progress) as bar, _without_subnormals():
         for number in range(first, len(tasks)):
             bar.set_description(f"{chosen.name}, {tasks[number].name}")
             began = time.perf_counter()
             loss = _learn(learner, tasks, number, strategy=chosen, seed=seed, bar=bar)
             # Before the tests, whose time grows with the number of tasks so far.
-            spent = time.perf_counter() - began
-            row = [learner.accuracy(tasks[k].test, k) for k in range(number + 1)]
-            accuracy = course.accuracy.with_row(number, row)
+            seconds = round(time.perf_counter() - began, 2)
+            accuracies = _test(learner, tasks[: number + 1])
             course = replace(
                 course,
-                accuracy=accuracy,
-                seconds=(*course.seconds, round(spent, 2)),
+                accuracy=course.accuracy.with_row(number, accuracies),
+                seconds=(*course.seconds, seconds),
                 losses=(*course.losses, loss),
             )
-            mean = sum(row) / len(row)
+            mean = sum(accuracies) / len(accuracies)
             bar.set_postfix(loss=f"{loss:.3g}", accuracy=f"{mean:.1%}")
             # Before the caller's function, which may raise: the finished task is not lost then.
             if path is not None:
-                fields = {n: getattr(course, n) for n in ("accuracy", "seconds", "losses")}
+                fields = {name: getattr(course, name) for name in _STORED}
                 save_course(path, learner.trainer, chosen, names=names, seed=seed, fields=fields)
             if after_task is not None:
                 after_task(number, course)
     return course
+
+
+def _require_heads(learner: Learner, tasks: int) -> None:
+    """Raise if heads of their own are fewer than tasks."""
+    if learner.heads and len(learner.heads) < tasks:
+        raise NetworkError(
+            f"learner, heads: found {len(learner.heads)} for {tasks} tasks, expected one for "
+            "each. Add outputs, or leave heads out."
+        )
+
+
+def _test(learner: Learner, tasks: Sequence[Task]) -> list[float]:
+    """Return the accuracy of each of the first tasks, 1."""
+    return [learner.accuracy(task.test, number) for number, task in enumerate(tasks)]
 
 
 def _learn(
@@ -150,27 +161,28 @@ def _learn(
     optimizer = learner.optimizer(trainer)
     strategy.begin_task(learner, optimizer, tasks, number)
     learned = range(number + 1) if strategy.together else [number]
-    sizes = {k: len(tasks[k].train) for k in learned}
+    sizes = {task: len(tasks[task].train) for task in learned}
     mean = 0.0
     for epoch in range(learner.epochs):
         total = 0.0
         # Named by task and epoch: a course that continues draws the orders it would have drawn.
         name = f"order/{number}/{epoch}"
-        for part in minibatches(sizes, learner.batch, seed=seed, name=name):
-            train = tasks[part.task].train
-            values = train.take(part.chosen)
-            labels = train.labels[part.chosen]
+        for minibatch in minibatches(sizes, learner.batch, seed=seed, name=name):
+            train = tasks[minibatch.task].train
+            values = train.take(minibatch.chosen)
+            labels = train.labels[minibatch.chosen]
             optimizer.zero_grad()
-            loss = learner.loss_of(values, labels, part.task)
+            loss = learner.loss_of(values, labels, minibatch.task)
             value = loss.item()
             # Before the step: weights stay as they were if the loss is no number.
-            _require_finite(value, tasks[part.task], epoch)
+            _require_finite(value, tasks[minibatch.task], epoch)
             penalty = strategy.penalty(learner)
-            whole = loss if penalty is None else loss + penalty
-            whole.backward()
+            if penalty is not None:
+                loss = loss + penalty
+            loss.backward()
             optimizer.step()
             # Weighted by size, since the last minibatch of an epoch may be smaller.
-            total += value * len(part.chosen)
+            total += value * len(minibatch.chosen)
         mean = total / sum(sizes.values())
         bar.update()
     strategy.end_task(learner, tasks, number, seed=seed)

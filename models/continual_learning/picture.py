@@ -56,12 +56,12 @@ def draw_courses(courses: Mapping[str, Course], ax: Axes | None = None) -> Axes:
         numbers = np.arange(1, len(values) + 1)
         # Of joint training, the last row alone has numbers.
         tested = ~np.isnan(values[:, 0])
-        means = np.array([row[: t + 1].mean() for t, row in enumerate(values)])
+        means = np.array([row[:count].mean() for count, row in enumerate(values, start=1)])
         ax.plot(numbers[tested], means[tested], "o-", color=colour, label=title)
         ax.plot(numbers[tested], values[tested, 0], "--", color=colour, linewidth=1)
     ax.set(xlabel="tasks learned", ylabel="accuracy (%), dashed: of the first task")
     # Tasks are counted, so that ticks between whole numbers would mean nothing.
-    longest = max(len(c.accuracy.values) for c in courses.values())
+    longest = max((len(course.accuracy.values) for course in courses.values()), default=0)
     ax.set_xticks(np.arange(1, longest + 1))
     ax.grid(color=PALE)
     ax.legend()
@@ -84,7 +84,7 @@ def draw_matrix(course: Course, ax: Axes | None = None, *, title: str = "") -> A
     ax.imshow(values, cmap="Blues", vmin=lowest - 10, vmax=100)
     for row, column in zip(*np.nonzero(np.isfinite(values)), strict=True):
         # White on the darker half of the colours, so that numbers stay readable.
-        light = values[row, column] > (lowest + 100) / 2
+        is_dark = values[row, column] > (lowest + 100) / 2
         ax.text(
             column,
             row,
@@ -92,7 +92,7 @@ def draw_matrix(course: Course, ax: Axes | None = None, *, title: str = "") -> A
             ha="center",
             va="center",
             fontsize=7,
-            color="white" if light else "black",
+            color="white" if is_dark else "black",
         )
     acc, bwt = 100 * course.accuracy.acc, 100 * course.accuracy.bwt
     ticks = np.arange(len(values))

@@ -158,35 +158,14 @@ class Ewc(Strategy):
         seed : int
             Of the choice of samples, and of the labels drawn for them.
         """
-        trainer = learner.trainer
-        train = tasks[task].train
-        order = _order(len(train), seed=seed, name=f"ewc/{task}")
+        order = _order(len(tasks[task].train), seed=seed, name=f"ewc/{task}")
         order = order[: self.samples]
         # A stream of its own: the labels do not depend on how many samples the order drew.
         stream = Stream(seed, f"continual_learning/ewc/labels/{task}")
         picks = stream.uniform(np.arange(len(order)))
-        information = {n: torch.zeros_like(trainer[n]) for n in _learning(learner)}
-        # Sample by sample: the square of a minibatch's mean gradient is not the mean of squares.
-        for index, pick in zip(order, picks, strict=True):
-            trainer.zero_grad()
-            sample = train.take(slice(index, index + 1))
-            output = learner.output(sample, task)
-            # Of the network's own answers: with true labels it would not be Fisher's information.
-            scores = learner.answer(output).detach()[0].double()
-            share = torch.softmax(scores, 0).cumsum(0)
-            # Times the last sum, which rounding may leave a little off 1.
-            label = int((share < pick * share[-1]).sum())
-            target = torch.tensor([label], device=trainer.device)
-            learner.loss(output, target).backward()
-            for name, total in information.items():
-                gradient = trainer[name].grad
-                # None: the head of another task, which this sample does not reach.
-                if gradient is not None:
-                    total += gradient**2 / len(order)
-        # The next task must not begin with the gradients of the last sample.
-        trainer.zero_grad()
+        information = _estimate_information(learner, tasks[task], task, order=order, picks=picks)
         for name, importance in information.items():
-            weight = trainer[name].detach().clone()
+            weight = learner.trainer[name].detach().clone()
             self._importance[name] = self._importance.get(name, 0.0) + importance
             self._pull[name] = self._pull.get(name, 0.0) + importance * weight
             self._rest += float((importance * weight * weight).sum())
@@ -199,6 +178,50 @@ class Ewc(Strategy):
         self._importance = dict(state["importance"])
         self._pull = dict(state["pull"])
         self._rest = state["rest"]
+
+
+def _estimate_information(
+    learner: Learner,
+    task: Task,
+    number: int,
+    *,
+    order: NDArray[np.int64],
+    picks: NDArray[np.float64],
+) -> dict[str, Tensor]:
+    """Return the diagonal of Fisher's information of each name that learns.
+
+    Parameters
+    ----------
+    learner : Learner
+    task : Task
+    number : int
+        Of the task, from 0.
+    order : (S,) int64
+        Training samples.
+    picks : (S,)
+        Uniform numbers, by which the label of each sample is drawn from the answers.
+    """
+    trainer = learner.trainer
+    information = {name: torch.zeros_like(trainer[name]) for name in _learning(learner)}
+    # Sample by sample: the square of a minibatch's mean gradient is not the mean of squares.
+    for index, pick in zip(order, picks, strict=True):
+        trainer.zero_grad()
+        output = learner.output(task.train.take(slice(index, index + 1)), number)
+        # Of the network's own answers: with true labels it would not be Fisher's information.
+        scores = learner.answer(output).detach()[0].double()
+        share = torch.softmax(scores, 0).cumsum(0)
+        # Times the last sum, which rounding may leave a little off 1.
+        label = int((share < pick * share[-1]).sum())
+        target = torch.tensor([label], device=trainer.device)
+        learner.loss(output, target).backward()
+        for name, total in information.items():
+            gradient = trainer[name].grad
+            # None: the head of another task, which this sample does not reach.
+            if gradient is not None:
+                total += gradient**2 / len(order)
+    # The next task must not begin with the gradients of the last sample.
+    trainer.zero_grad()
+    return information
 
 
 class Rehearsal(Strategy):
@@ -306,14 +329,13 @@ class Rehearsal(Strategy):
                 orders.append(memory[order])
             for first in range(0, longest, self.batch):
                 optimizer.zero_grad()
-                for number, order in enumerate(orders):
+                for number, (task, order) in enumerate(zip(tasks, orders, strict=True)):
                     chosen = order[first : first + self.batch]
                     # Tasks with fewer stored samples have none left for the last steps.
                     if len(chosen):
-                        train = tasks[number].train
-                        loss = learner.loss_of(train.take(chosen), train.labels[chosen], number)
+                        values, labels = task.train.take(chosen), task.train.labels[chosen]
                         # Summed over tasks: each backward pass adds its gradients.
-                        loss.backward()
+                        learner.loss_of(values, labels, number).backward()
                 optimizer.step()
 
     @contextmanager
@@ -376,7 +398,7 @@ def stored(
     """
     order = _order(len(labels), seed=seed, name=name)
     shuffled = labels[order]
-    chosen = [order[shuffled == c][:per_class] for c in np.unique(labels)]
+    chosen = [order[shuffled == label][:per_class] for label in np.unique(labels)]
     return np.sort(np.concatenate(chosen))
 
 
@@ -412,14 +434,16 @@ def minibatches(
     name : str
         Of the draws.
     """
-    parts = []
+    of_epoch = []
     for task, size in sizes.items():
         order = _order(size, seed=seed, name=f"{name}/{task}")
-        parts += [Minibatch(task, order[k : k + batch]) for k in range(0, size, batch)]
+        for first in range(0, size, batch):
+            of_epoch.append(Minibatch(task, order[first : first + batch]))
     if len(sizes) > 1:
         # Tasks are mixed minibatch by minibatch, since one may have a head of its own.
-        parts = [parts[k] for k in _order(len(parts), seed=seed, name=f"{name}/mixed")]
-    yield from parts
+        mixed = _order(len(of_epoch), seed=seed, name=f"{name}/mixed")
+        of_epoch = [of_epoch[position] for position in mixed]
+    yield from of_epoch
 
 
 def _learning(learner: Learner) -> list[str]:

@@ -6,6 +6,7 @@ ICML (split); Ebrahimi et al. 2020, ECCV (a sequence of data sets).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -120,9 +121,9 @@ def samples_of(
     if channels is not None and values.shape[3] == 1:
         values = np.repeat(values, channels, axis=3)
     if side is not None:
-        missing = [side - n for n in values.shape[1:3]]
+        missing = [side - extent for extent in values.shape[1:3]]
         # An odd rim is wider behind than in front.
-        rims = [(n // 2, n - n // 2) for n in missing]
+        rims = [(count // 2, count - count // 2) for count in missing]
         values = np.pad(values, [(0, 0), *rims, (0, 0)])
     # In float32 throughout: in float64 a data set would take twice the memory.
     middle = np.asarray(mean, np.float32)
@@ -184,35 +185,36 @@ def split(
     DataError
         If a group is empty, or a class has no sample or stands in two groups.
     """
-    listed = [c for group in groups for c in group]
+    listed = list(itertools.chain.from_iterable(groups))
     trained = set(np.unique(train.labels).tolist())
     tested = set(np.unique(test.labels).tolist())
     # A class without test samples would have no accuracy.
     known = trained & tested
     are_known = set(listed) <= known
     are_disjoint = len(set(listed)) == len(listed)
-    are_filled = bool(listed) and all(len(g) for g in groups)
+    are_filled = bool(listed) and all(len(group) for group in groups)
     if not (are_known and are_disjoint and are_filled):
         raise DataError(
-            f"split tasks: found groups {describe([list(g) for g in groups])}, expected groups of "
+            f"split tasks: found groups {describe(list(map(list, groups)))}, expected groups of "
             f"classes among {sorted(known)}, each class once. Correct them."
         )
     tasks = []
     for group in groups:
-        parts = [_of_classes(part, group, relabel=relabel) for part in (train, test)]
         name = "classes " + ", ".join(map(str, group))
-        tasks.append(Task(name, *parts))
+        of_train = _select_classes(train, group, relabel=relabel)
+        of_test = _select_classes(test, group, relabel=relabel)
+        tasks.append(Task(name, of_train, of_test))
     return tasks
 
 
-def _of_classes(samples: Samples, classes: Sequence[int], *, relabel: bool) -> Samples:
+def _select_classes(samples: Samples, classes: Sequence[int], *, relabel: bool) -> Samples:
     belongs = np.isin(samples.labels, classes)
     chosen = samples.subset(np.flatnonzero(belongs))
     if not relabel:
         return chosen
     # The order of the group is the order of the labels.
-    places = {c: k for k, c in enumerate(classes)}
-    labels = np.array([places[int(c)] for c in chosen.labels], np.int64)
+    new_label = {old: new for new, old in enumerate(classes)}
+    labels = np.array([new_label[int(label)] for label in chosen.labels], np.int64)
     return replace(chosen, labels=labels)
 
 
@@ -244,13 +246,14 @@ def require_tasks(tasks: Sequence[Task]) -> None:
         raise DataError("tasks: found none, expected one or more. Give a list of tasks.")
     size = tasks[0].train.values.shape[1]
     for task in tasks:
-        for noun, part in (("training", task.train), ("test", task.test)):
-            if not len(part):
+        for noun, samples in (("training", task.train), ("test", task.test)):
+            if not len(samples):
                 raise DataError(
                     f"task {task.name!r}: found no {noun} samples, expected one or more. Add them."
                 )
-            if part.values.shape[1] != size:
+            numbers = samples.values.shape[1]
+            if numbers != size:
                 raise DataError(
-                    f"task {task.name!r}: found {noun} samples of {part.values.shape[1]} numbers, "
-                    f"expected {size}, as the first task has. Pad or cut them."
+                    f"task {task.name!r}: found {noun} samples of {numbers} numbers, expected "
+                    f"{size}, as the first task has. Pad or cut them."
                 )

@@ -66,25 +66,25 @@ def demonstrate(
     """
     began = time.perf_counter()
     values = SETTINGS | settings
-    own = Settings(**{f.name: values[f.name] for f in fields(Settings)})
+    of_network = Settings(**{field.name: values[field.name] for field in fields(Settings)})
     folder = Path(out)
     tasks = permuted_digits(
         values["tasks"], images=values["images"], tests=values["tests"], seed=seed
     )
-    names = list(dict.fromkeys([values["strategy"], "plain"]))
     courses: dict[str, Course] = {}
-    for name in names:
-        learner = make_learner(own, seed)
-        strategy = make_strategy(name, learner, own, seed=seed)
+    # One course if the strategy is "plain" itself.
+    for name in dict.fromkeys([values["strategy"], "plain"]):
+        learner = make_learner(of_network, seed)
+        strategy = make_strategy(name, learner, of_network, seed=seed)
         path = folder / f"{name.replace(' ', '_')}.pt"
         courses[name] = learn_tasks(
             learner, tasks, strategy=strategy, seed=seed, checkpoint=path, progress=progress
         )
-        circuits = circuits_of(strategy)
-        if circuits is not None:
+        projection = circuits_of(strategy)
+        if projection is not None:
             activity = activity_of(learner, tasks)
-            layers = {n: activity[n] for n in circuits.circuits.subspaces}
-            draw_subspaces(folder / "subspaces.png", circuits.course, activity=layers)
+            layers = {layer: activity[layer] for layer in projection.circuits.subspaces}
+            draw_subspaces(folder / "subspaces.png", projection.course, activity=layers)
     draw_accuracies(folder / "accuracies.png", courses)
     rows = judge(courses, values)
     results = {
@@ -92,7 +92,7 @@ def demonstrate(
         "seed": seed,
         "backend": str(backend),
         "versions": {"torch": torch.__version__},
-        "settings": {**values, **asdict(own)},
+        "settings": {**values, **asdict(of_network)},
         "courses": {name: summarise(course) for name, course in courses.items()},
         "seconds": round(time.perf_counter() - began, 1),
         "rows": rows,
@@ -131,7 +131,8 @@ def make_strategy(
     most_rows = max(sum(rows) for rows in PUBLISHED_ROWS.values())
     listed = PUBLISHED_ROWS if settings.hidden >= most_rows else SMALL_ROWS
     # Heads of their own need no protection: no other task changes them.
-    rows = {n: r for n, r in listed.items() if n in learner.trainer.learns}
+    learns = learner.trainer.learns
+    rows = {layer: numbers for layer, numbers in listed.items() if layer in learns}
     strategy = projected(learner, settings, rows, seed=seed)
     return Rehearsal(strategy) if name.endswith("rehearsal") else strategy
 

@@ -73,15 +73,26 @@ def deploy(
     return Deployment(
         spikes=emitted,
         differing=differing,
-        accuracies=tuple(learner.accuracy(t.test, k) for k, t in enumerate(tasks)),
+        accuracies=_accuracies(learner, tasks),
         quantised=quantised_accuracies(learner, tasks, bits=bits),
         refused=_reasons(report, "impossible"),
         approximated=_reasons(report, "approximated"),
     )
 
 
+def _accuracies(learner: Learner, tasks: Sequence[Task]) -> tuple[float, ...]:
+    """Return the accuracy of each task, 1."""
+    return tuple(learner.accuracy(task.test, number) for number, task in enumerate(tasks))
+
+
 def _reasons(report: ns.Report, status: str) -> tuple[str, ...]:
     return tuple(f"{row.place}: {row.reason}" for row in report.rows if row.status == status)
+
+
+def _spiking(net: ns.Network) -> list[ns.Population]:
+    return [
+        population for population in net.populations.values() if population.cell.spike is not None
+    ]
 
 
 @torch.no_grad()
@@ -99,15 +110,17 @@ def trainer_spikes(learner: Learner, values: NDArray[np.float32]) -> dict[str, N
         Population -> (T, B, N), 0 or 1.
     """
     net = learner.trainer.network()
-    names = [p.name for p in net.populations.values() if p.cell.spike is not None]
+    names = [population.name for population in _spiking(net)]
     # The learner's own Trainer has the answers as its outputs.
     watching = Trainer(
         net, inputs="pixels.value", outputs=names, train=[], device=str(learner.trainer.device)
     )
     watching.eval()
-    spikes = watching(learner.batch_of(values))
-    series = {names[0]: spikes} if isinstance(spikes, torch.Tensor) else spikes
-    return {name: s.cpu().double().numpy() for name, s in series.items()}
+    series = watching(learner.batch_of(values))
+    # A single output comes without its name.
+    if isinstance(series, torch.Tensor):
+        series = {names[0]: series}
+    return {name: spikes.cpu().double().numpy() for name, spikes in series.items()}
 
 
 def engine_spikes(
@@ -127,7 +140,7 @@ def engine_spikes(
         Population -> (T, B, N), 0 or 1.
     """
     net = learner.trainer.network()
-    spiking = [p for p in net.populations.values() if p.cell.spike is not None]
+    spiking = _spiking(net)
     for population in spiking:
         net.record(population, "spikes")
     steps = learner.batch_of(values[:1]).shape[0]
@@ -135,15 +148,17 @@ def engine_spikes(
     options: dict[str, Any] = {"precision": "float32"} if backend == "cpu" else {}
     run = ns.prepare(net, backend=backend, **options)
     start = run.snapshot()
-    result = {p.name: np.zeros((steps, len(values), p.size)) for p in spiking}
-    for b, sample in enumerate(values):
+    result = {}
+    for population in spiking:
+        result[population.name] = np.zeros((steps, len(values), population.size))
+    for number, sample in enumerate(values):
         run.restore(start, clock=True)
         run.set("pixels", value=sample.astype(np.float64))
         run.run(steps * net.dt, progress=False)
         recorded = run.result()
         for name, spikes in result.items():
             train = recorded[name].spikes
-            spikes[train.step, b, train.index] = 1.0
+            spikes[train.step, number, train.index] = 1.0
     return result
 
 
@@ -166,7 +181,7 @@ def quantised_accuracies(
         with torch.no_grad():
             for name, weight in before.items():
                 trainer[name].copy_(quantise(weight, bits))
-        return tuple(learner.accuracy(task.test, k) for k, task in enumerate(tasks))
+        return _accuracies(learner, tasks)
     finally:
         # Whatever happens: the learner may go on learning.
         with torch.no_grad():

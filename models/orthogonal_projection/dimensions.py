@@ -48,8 +48,8 @@ def principal_directions(rows: NDArray[np.floating], *, share: float) -> NDArray
         return np.zeros((0, rows.shape[1]))
     held = np.cumsum(variances) / total
     # A sum may stay a rounding below 1.
-    wanted = share * (1 - 1e-12)
-    count = int(np.searchsorted(held, wanted)) + 1
+    least = share * (1 - 1e-12)
+    count = int(np.searchsorted(held, least)) + 1
     directions = vectors[:, order[:count]]
     return directions.T
 
@@ -79,9 +79,9 @@ def needed_rows(
     missing = share * total - held
     if not missing > 0:
         return 0
-    # The part of the rest that is asked for; at most all of it.
-    part = min(missing / outside, 1.0)
-    return len(principal_directions(rest, share=part))
+    # Rounding may leave a little more missing than there is.
+    share_of_rest = min(missing / outside, 1.0)
+    return len(principal_directions(rest, share=share_of_rest))
 
 
 def principal_angles(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray:

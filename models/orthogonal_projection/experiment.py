@@ -64,7 +64,7 @@ def gradients(_: str) -> Result:
     """Compare outputs and gradients with and without a projection (U3, U4)."""
     samples = _tiny_tasks(1)[0].train
     outputs = []
-    weights = []  # gradients of each, by layer
+    gradients_by_layer = []  # without and with a projection
     rows = {}
     for with_circuits in (False, True):
         learner = make_learner(TINY, 1)
@@ -76,7 +76,7 @@ def gradients(_: str) -> Result:
                 circuits.begin_task(learner.optimizer(learner.trainer))
                 if number == 0:
                     circuits.end_task()
-            rows = {name: s.old for name, s in circuits.subspaces.items()}
+            rows = {name: subspace.old for name, subspace in circuits.subspaces.items()}
         optimizer = learner.optimizer(learner.trainer)
         learner.trainer.attach(optimizer)
         output = learner.output(samples.take(slice(0, 16)), 0)
@@ -84,17 +84,17 @@ def gradients(_: str) -> Result:
         labels = torch.from_numpy(samples.labels[:16])
         learner.loss(output, labels).backward()
         optimizer.step()
-        weights.append({n: _gradient(learner, n) for n in TINY_ROWS})
-    plain, projected_weights = weights
+        gradients_by_layer.append({name: _gradient(learner, name) for name in TINY_ROWS})
+    plain, with_projection = gradients_by_layer
     errors = []
     for name, gradient in plain.items():
-        h = rows[name].double()
-        # The plain gradient times I - H^T H.
-        expected = gradient - (gradient @ h.T) @ h
-        difference = projected_weights[name] - expected
+        old = rows[name].double()
+        # The plain gradient times I - H^T H, H being the old rows.
+        expected = gradient - (gradient @ old.T) @ old
+        difference = with_projection[name] - expected
         errors.append(float(difference.norm() / expected.norm()))
     # A projection that changes nothing would be right for a bad reason.
-    change = projected_weights["layer2"] - plain["layer2"]
+    change = with_projection["layer2"] - plain["layer2"]
     return {
         "equal": bool(torch.equal(*outputs)),
         "output": float(outputs[0].abs().sum()),
@@ -119,7 +119,7 @@ def frozen(_: str) -> Result:
 
     def note(task: int, _: Course) -> None:
         subspaces = strategy.circuits.subspaces
-        old_rows.append({name: s.old.clone() for name, s in subspaces.items()})
+        old_rows.append({name: subspace.old.clone() for name, subspace in subspaces.items()})
 
     learn_tasks(learner, tasks, strategy=strategy, progress=False, after_task=note)
     identical = True
@@ -142,7 +142,8 @@ def frozen(_: str) -> Result:
 
 def principal(_: str, *, seed: int) -> Result:
     """Let rows learn two subspaces of 10 directions, one after the other (P1, P2)."""
-    first, second = (_Gaussian(seed, f"data{k}", _two_levels()) for k in range(2))
+    first = _Gaussian(seed, "data0", _two_levels())
+    second = _Gaussian(seed, "data1", _two_levels())
     subspace = _subspace(10, seed=seed)
     alignments = {}
     for number in range(1, 101):
@@ -169,7 +170,8 @@ def principal(_: str, *, seed: int) -> Result:
 
 def interference(_: str, *, seed: int) -> Result:
     """Return how much of an update reaches old input, after some minibatches (P3)."""
-    old, new = (_Gaussian(seed, name, _rank(10)) for name in ("old", "new"))
+    old = _Gaussian(seed, "old", _rank(10))
+    new = _Gaussian(seed, "new", _rank(10))
     subspace = _subspace(10, seed=seed)
     leaks = {}
     kept_share = 0.0
@@ -337,13 +339,13 @@ def permuted_digits(
         Whether training images are taken from a seeded permutation of them all.
     seed : int
     """
-    train, test = (_digits(split) for split in ("train", "test"))
+    train = _digits("train")
     if shuffled:
         numbers = Stream(seed, "orthogonal_projection/images").uniform(np.arange(len(train)))
         train = train.subset(np.argsort(numbers))
     train = train.subset(slice(0, images or None))
-    watched = slice(tests, None) if tests < 0 else slice(0, tests or None)
-    test = test.subset(watched)
+    tested = slice(tests, None) if tests < 0 else slice(0, tests or None)
+    test = _digits("test").subset(tested)
     return permuted(train, test, count=tasks, seed=seed)
 
 
@@ -361,10 +363,11 @@ def repeated(backend: str, *, seed: int = 0) -> Result:
 def _tiny_tasks(count: int) -> list[Task]:
     """Return permuted tasks of four blurred patterns, which need no data."""
     patterns = 2 * _normal(0, "patterns", (4, 20)).numpy()
-    parts = []
-    for name, size in (("train", 160), ("test", 40)):
+
+    def blur(name: str, size: int) -> Samples:
         labels = np.arange(size) % 4
         noise = _normal(0, name, (size, 20)).numpy()
         values = (patterns[labels] + noise).astype(np.float32)
-        parts.append(Samples(values, labels))
-    return permuted(parts[0], parts[1], count=count, seed=0)
+        return Samples(values, labels)
+
+    return permuted(blur("train", 160), blur("test", 40), count=count, seed=0)

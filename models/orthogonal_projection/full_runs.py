@@ -45,7 +45,7 @@ SEED = 2022  # of the authors' published code
 STRENGTHS = (10.0, 100.0, 1000.0)  # of EWC, the best of which on two tasks of another seed is taken
 # Of three convolutions, authors' published code for CIFAR-100.
 CONVOLUTION_ROWS = {"layer1": (6, 2), "layer2": (100, 20), "layer3": (200, 40)}
-PAIRS = [(k, k + 1) for k in range(0, 10, 2)]
+PAIRS = [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
 COLOUR = Settings(
     way="bptt", inputs=3072, heads=5, classes=2, epochs=5, rate=0.01, momentum=0.9, batch=64
 )
@@ -176,9 +176,9 @@ def _scaled(name: str) -> tuple[Samples, Samples]:
     """Return a data set as colour images of 32 x 32, by the mean and deviation of its channels."""
     if name == "kmnist":
         # Its training part is not at hand.
-        whole = _images(name, "test")
-        train = Images(whole.values[:8000], whole.labels[:8000])
-        test = Images(whole.values[8000:], whole.labels[8000:])
+        images = _images(name, "test")
+        train = Images(images.values[:8000], images.labels[:8000])
+        test = Images(images.values[8000:], images.labels[8000:])
     else:
         train, test = _images(name, "train"), _images(name, "test")
     channels = 3 if train.values.ndim == 4 else 1
@@ -281,8 +281,9 @@ def _strategy(case: Case, learner: Learner, *, seed: int) -> tuple[Strategy, dic
         return read_strategy(case.strategy), {}
     # Of another seed: a strength chosen on the tasks themselves would be fitted to them.
     accuracies = {strength: _two_tasks(case, strength, seed=seed + 1) for strength in STRENGTHS}
-    best = max(accuracies, key=lambda strength: accuracies[strength])
-    return Ewc(best), {"strength": best, "tried": {str(k): v for k, v in accuracies.items()}}
+    best = max(accuracies, key=accuracies.__getitem__)
+    tried = {str(strength): accuracy for strength, accuracy in accuracies.items()}
+    return Ewc(best), {"strength": best, "tried": tried}
 
 
 def _two_tasks(case: Case, strength: float, *, seed: int) -> float:
@@ -320,10 +321,12 @@ def main(words: Sequence[str] | None = None) -> None:
             result = run(name, case, seed=options.seed, folder=options.results, progress=True)
             write_json(path, result)
             print(f"{name}: ACC {result['acc']}, BWT {result['bwt']}", flush=True)
-    results = [json.loads(p.read_text()) for p in sorted(options.results.glob("*.json"))]
+    paths = sorted(options.results.glob("*.json"))
+    results = [json.loads(path.read_text()) for path in paths]
+    packages = (DISTRIBUTION, "numpy", "torch")
     content = {
         "model": "orthogonal-projection",
-        "versions": {n: version(n) for n in (DISTRIBUTION, "numpy", "torch")},
+        "versions": {package: version(package) for package in packages},
         "machine": platform.machine(),
         "threads": options.threads,
         "courses": results,

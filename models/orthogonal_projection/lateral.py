@@ -55,10 +55,10 @@ class LateralCircuits:
         for name in rows:
             weight = trainer[name]
             # Weights of single edges are no matrix whose gradient could be projected.
-            matrix = weight.ndim > 1
+            is_matrix = weight.ndim > 1
             subspace = Subspace(trainer.row_size(name), learning[name], like=weight.detach())
             self.subspaces[name] = subspace
-            if learning[name].levels or not matrix:
+            if learning[name].levels or not is_matrix:
                 trainer.project(name, self._factor_of(subspace))
         trainer.on_gradient(self._project, projects=True)
         trainer.on_rows(self._learn)
@@ -135,7 +135,7 @@ class LateralCircuits:
 
     def state(self) -> dict[str, Any]:
         """Return everything that their future depends on."""
-        subspaces = {name: s.state() for name, s in self.subspaces.items()}
+        subspaces = {name: subspace.state() for name, subspace in self.subspaces.items()}
         return {"subspaces": subspaces, "finished": self.finished, "learns": self._learns}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -176,10 +176,12 @@ class LateralCircuits:
             self.subspaces[name].learn(rows)
 
     def _factor_of(self, subspace: Subspace) -> Callable[[Tensor], Tensor]:
-        def factor(x: Tensor) -> Tensor:
-            return x if self._paused or not subspace.old.shape[0] else subspace.project(x)
+        def project(x: Tensor) -> Tensor:
+            if self._paused or not subspace.old.shape[0]:
+                return x
+            return subspace.project(x)
 
-        return factor
+        return project
 
     def _count(self, name: str, rows: Mapping[str, int] | None) -> int:
         if rows is not None and name in rows:
@@ -226,9 +228,8 @@ def protect(
         # Of a name that does not learn, the Trainer says which ones do.
         trainer.rows(name)
         _require_rows(name, numbers)
-    default = Learning(**options) if not isinstance(learning, Learning) else learning
-    if isinstance(learning, Learning) and options:
-        default = replace(learning, **options)
+    default = learning if isinstance(learning, Learning) else Learning()
+    default = replace(default, **options)
     of_layer = learning if isinstance(learning, Mapping) else {}
     for name in of_layer:
         if name not in rows:
@@ -239,14 +240,16 @@ def protect(
 
 def _require_rows(name: str, numbers: object) -> None:
     listed = [numbers] if isinstance(numbers, int) else numbers
-    are_numbers = isinstance(listed, list | tuple) and all(
-        isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in listed
-    )
-    if not are_numbers or not listed:
+    if not isinstance(listed, list | tuple) or not listed or not all(map(_is_count, listed)):
         raise NetworkError(
             f"protect, rows of {name!r}: found {describe(numbers)}, expected a whole number from 0 "
             "on, or a list of one for each task. Correct it."
         )
+
+
+def _is_count(number: object) -> bool:
+    """Return whether something is a whole number from 0 on."""
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
 
 
 def _require_room(name: str, subspace: Subspace, count: int) -> None:
@@ -260,7 +263,7 @@ def _require_room(name: str, subspace: Subspace, count: int) -> None:
 
 def _require_no_momentum(optimizer: torch.optim.Optimizer) -> None:
     states = optimizer.state.values()
-    if any(torch.is_tensor(s.get("momentum_buffer")) for s in states):
+    if any(torch.is_tensor(state.get("momentum_buffer")) for state in states):
         raise NetworkError(
             f"optimizer {type(optimizer).__name__}: found a momentum of an earlier task beside a "
             "projection of gradients, expected none: it moves weights along directions that the "

@@ -43,16 +43,11 @@ def make_learner(
     device : "cuda", "cuda:N" or "cpu", optional
     """
     net = net or build(settings, seed)
-    heads = tuple(f"output{k + 1}.v" for k in range(settings.heads))
+    heads = tuple(f"output{number}.v" for number in range(1, settings.heads + 1))
     layers = [name for name in net.projections if name.startswith(("layer", "head"))]
-    spiking = [n for n, p in net.populations.items() if p.cell.spike is not None]
     feedback = {}
     if settings.feedback != "same":
         feedback = dict.fromkeys(layers, settings.feedback)
-    # One threshold, so that the surrogate is a function of the potential as published.
-    width = None
-    if settings.way != "dsr":
-        width = dict.fromkeys(spiking, 1.0)
     trainer = Trainer(
         net,
         inputs="pixels.value",
@@ -60,7 +55,7 @@ def make_learner(
         train=layers,
         method=settings.way,
         surrogate=surrogates.sigmoid(SLOPE),
-        width=width,
+        width=_widths(net, settings),
         feedback=feedback,
         device=device,
         # On CUDA devices compiling would take minutes for each size of a batch.
@@ -78,7 +73,7 @@ def make_learner(
         return values.unsqueeze(0).expand(steps, -1, -1)
 
     def make_optimizer(trainer: Trainer) -> torch.optim.Optimizer:
-        learned = [p for p in trainer.parameters() if p.requires_grad]
+        learned = [value for value in trainer.parameters() if value.requires_grad]
         return torch.optim.SGD(learned, lr=settings.rate, momentum=settings.momentum)
 
     return Learner(
@@ -91,6 +86,16 @@ def make_learner(
         batch=settings.batch,
         heads=heads,
     )
+
+
+def _widths(net: ns.Network, settings: Settings) -> dict[str, float] | None:
+    """Return the widths of surrogates: one threshold, so that they depend on v as published."""
+    if settings.way == "dsr":
+        return None
+    spiking = [
+        name for name, population in net.populations.items() if population.cell.spike is not None
+    ]
+    return dict.fromkeys(spiking, 1.0)
 
 
 def step_weights(settings: Settings) -> Tensor:
@@ -147,17 +152,16 @@ def _circuits(
 ) -> LateralCircuits:
     learning = {}
     for name in rows:
-        pixels = name == "layer1"
+        reads_pixels = name == "layer1"
+        rate = RATE
         # Whole images have a large norm; patches of them do not.
-        slow = pixels and trainer[name].ndim == 2
+        if reads_pixels and trainer[name].ndim == 2:
+            rate = RATE_OF_PIXELS
+        scale = 1.0
         # Spikes for DSR have a height, which the network has moved behind the synapse.
-        spikes = HEIGHT if settings.way == "dsr" else 1.0
-        learning[name] = Learning(
-            rate=RATE_OF_PIXELS if slow else RATE,
-            levels=settings.levels,
-            scale=1.0 if pixels else spikes,
-            most=most,
-        )
+        if settings.way == "dsr" and not reads_pixels:
+            scale = HEIGHT
+        learning[name] = Learning(rate=rate, levels=settings.levels, scale=scale, most=most)
     return protect(trainer, rows, learning=learning, seed=seed)
 
 

@@ -92,7 +92,7 @@ def network(seed: int = 0, **settings: Any) -> ns.Network:
         Populations ``pixels``, ``hidden1`` ..., ``output`` (or ``output1`` ... of heads);
         projections ``layer1`` ... and ``head`` (or ``head1`` ...).
     """
-    return build(_own(settings), seed)
+    return build(_select_settings(settings), seed)
 
 
 def episode(seed: int = 0, **settings: Any) -> ns.Network:
@@ -104,14 +104,14 @@ def episode(seed: int = 0, **settings: Any) -> ns.Network:
     **settings
         As for `network`.
     """
-    net = build(_own(settings), seed, image="where(i // 4 % 2 == 0, 1, 0)")
+    net = build(_select_settings(settings), seed, image="where(i // 4 % 2 == 0, 1, 0)")
     for population in net.populations.values():
         if population.cell.spike is not None:
             net.record(population, "spikes")
     return net
 
 
-def _own(settings: Mapping[str, Any]) -> Settings:
+def _select_settings(settings: Mapping[str, Any]) -> Settings:
     """Return those of the settings that are about the network."""
     fields = Settings.__dataclass_fields__
     return Settings(**{name: settings[name] for name in settings if name in fields})
@@ -127,13 +127,13 @@ def build(settings: Settings, seed: int, *, image: Any = 0.0) -> ns.Network:
     image : number, (M,) or text
         Values of the pixels.
     """
-    rates = settings.way == "dsr"
-    dt = f"{STEP} ms" if rates else "1 ms"
+    is_dsr = settings.way == "dsr"
+    dt = f"{STEP} ms" if is_dsr else "1 ms"
     net = ns.Network("orthogonal projection", dt=dt, seed=seed)
     source = net.population("pixels", settings.inputs, pixels(), value=image)
     for number in range(1, settings.layers + 1):
         name = f"hidden{number}"
-        if rates:
+        if is_dsr:
             # Pixels are values; spikes of neurons for DSR have a height.
             height = HEIGHT if number > 1 else 1.0
             target = net.population(name, settings.hidden, rate_neuron(), height=height)
@@ -195,7 +195,7 @@ def _kernel(name: str, shape: tuple[int, int, int, int], *, seed: int) -> np.nda
 def _add_readouts(net: ns.Network, source: ns.Population, settings: Settings) -> None:
     height = HEIGHT if settings.way == "dsr" else 1.0
     # Without heads one readout serves all tasks.
-    suffixes = [str(k + 1) for k in range(settings.heads)] or [""]
+    suffixes = [str(number) for number in range(1, settings.heads + 1)] or [""]
     for suffix in suffixes:
         output = net.population(f"output{suffix}", settings.classes, readout(), height=height)
         _join(net, source, output, name=f"head{suffix}", first=False)

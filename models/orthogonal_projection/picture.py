@@ -113,7 +113,8 @@ def _over_tasks(
 ) -> None:
     numbers = np.arange(1, len(course) + 1)
     for layer, colour in zip(course[0], COLOURS * len(course[0]), strict=False):
-        ax.plot(numbers, [row[layer][quantity] for row in course], "o-", color=colour, label=layer)
+        values = [layers[layer][quantity] for layers in course]
+        ax.plot(numbers, values, "o-", color=colour, label=layer)
     ax.set_xticks(numbers)
     ax.grid(color=PALE)
     ax.legend()

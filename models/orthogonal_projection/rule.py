@@ -48,7 +48,8 @@ def lateral_rule(*, levels: int = 0, **parameters: Any) -> ns.Rule:
     values: dict[str, Any] = {"rate": 0.01, "momentum": 0.9, "limit": 10.0} | parameters
     if levels:
         values = {"levels": float(levels), "largest": 20.0} | values
-    gather = GATHER.format(quantise=QUANTISE if levels else "")
+    quantise = QUANTISE if levels else ""
+    gather = GATHER.format(quantise=quantise)
     return ns.Rule(
         edge="w : 1\nchange : 1\ntotal : 1\nsamples : 1",
         pre="feedback : 1",

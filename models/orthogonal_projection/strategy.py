@@ -65,13 +65,11 @@ class Projected(Strategy):
         seed: int,
     ) -> None:
         self.circuits.end_task()
-        deviations = self.circuits.deviations()
-        self.course.append(
-            {
-                name: {"rows": float(s.old.shape[0]), "deviation": deviations[name]}
-                for name, s in self.circuits.subspaces.items()
-            }
-        )
+        layers = {}
+        for name, deviation in self.circuits.deviations().items():
+            rows = float(self.circuits.subspaces[name].old.shape[0])
+            layers[name] = {"rows": rows, "deviation": deviation}
+        self.course.append(layers)
 
     @contextmanager
     def resting(self) -> Iterator[None]:
@@ -86,11 +84,10 @@ class Projected(Strategy):
         self.course = list(state["course"])
 
     def _needed(self, activity: Mapping[str, Tensor], *, share: float) -> dict[str, int]:
-        return {
-            name: needed_rows(
-                activity[name].double().cpu().numpy(),
-                share=share,
-                old=subspace.old.double().cpu().numpy(),
-            )
-            for name, subspace in self.circuits.subspaces.items()
-        }
+        """Return the new rows of each layer that hold a share of its activity's variance."""
+        needed = {}
+        for name, subspace in self.circuits.subspaces.items():
+            rows = activity[name].double().cpu().numpy()
+            old = subspace.old.double().cpu().numpy()
+            needed[name] = needed_rows(rows, share=share, old=old)
+        return needed

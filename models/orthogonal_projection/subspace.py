@@ -144,12 +144,12 @@ class Subspace:
 
     def respond(self, y: Tensor) -> Tensor:
         """Return the responses of lateral neurons to their input, (R, M)."""
-        own = self.learning
-        if not own.levels:
+        levels, largest = self.learning.levels, self.learning.largest
+        if not levels:
             return y
-        unit = own.largest / own.levels
+        unit = largest / levels
         # Both signs: a spiking neuron stands for a pair of them.
-        bounded = y.clamp(-own.largest, own.largest)
+        bounded = y.clamp(-largest, largest)
         return torch.round(bounded / unit) * unit
 
     def project(self, x: Tensor) -> Tensor:
@@ -171,17 +171,18 @@ class Subspace:
         x : (R, N)
             Presynaptic activity.
         """
-        own = self.learning
+        learning = self.learning
         if not self.new.shape[0]:
             return
-        x = self._some(x) * own.scale
+        x = self._choose_rows(x) * learning.scale
         correlation = self._correlation(x)
-        for _ in range(own.iterations):
-            step = self._rule(x, correlation).clamp(-own.limit, own.limit)
-            self._step = own.momentum * self._step + (1 - own.momentum) * step
-            self.new = self.new + own.rate * self._step
+        momentum = learning.momentum
+        for _ in range(learning.iterations):
+            step = self._rule(x, correlation).clamp(-learning.limit, learning.limit)
+            self._step = momentum * self._step + (1 - momentum) * step
+            self.new = self.new + learning.rate * self._step
 
-    def _some(self, x: Tensor) -> Tensor:
+    def _choose_rows(self, x: Tensor) -> Tensor:
         count = x.shape[0]
         if not self.learning.most or count <= self.learning.most:
             return x
@@ -203,6 +204,7 @@ class Subspace:
         return x.T @ x / rows
 
     def _rule(self, x: Tensor, correlation: Tensor | None) -> Tensor:
+        """Return the change of the new rows by one step of the rule, (M_new, N)."""
         rows = self.rows
         if self.learning.levels:
             responses = self.respond(x @ rows.T)

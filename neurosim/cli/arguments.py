@@ -57,14 +57,14 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
     commands : mapping of str to function
         One for each command, called with the parsed options and the words of a script.
     """
-    whole = argparse.ArgumentParser(
+    root = argparse.ArgumentParser(
         "neurosim",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    whole.add_argument("--version", action="version", version=f"neurosim {__version__}")
-    words = whole.add_subparsers(metavar="COMMAND", required=True)
+    root.add_argument("--version", action="version", version=f"neurosim {__version__}")
+    words = root.add_subparsers(metavar="COMMAND", required=True)
     add_options = {
         "list": _add_list,
         "run": _add_run,
@@ -85,7 +85,7 @@ def parser(commands: Mapping[str, Callable[..., int]]) -> argparse.ArgumentParse
         )
         # The function travels with the options, so that no second table of commands is needed.
         command.set_defaults(command=function)
-    return whole
+    return root
 
 
 def _add(
@@ -360,8 +360,8 @@ def settings(
             # An example with a setting that this model has.
             example = next(iter(model.settings), "name")
             raise NetworkError(
-                f"--set {text}: found no '=', expected name=value. "
-                f"Write it such as --set {example}=1."
+                f"--set {text}: found no '=', expected name=value. Write it such as --set "
+                f"{example}=1."
             )
         if name not in model.settings:
             owner = f"model {model.name!r}"
@@ -402,12 +402,13 @@ def _setting(name: str, text: str, default: Any) -> Any:
         value = float(value)
     if isinstance(default, list | tuple):
         # One value without commas is meant as a list of one.
-        value = type(default)(value if isinstance(value, list | tuple) else [value])
+        entries = value if isinstance(value, list | tuple) else [value]
+        value = type(default)(entries)
     # The exact type: True is an int to isinstance, and no number of neurons.
     if default is not None and type(value) is not type(default):
         raise NetworkError(
-            f"--set {name}: found {text!r}, "
-            f"expected a value of the kind of its default, {default!r}. Correct it."
+            f"--set {name}: found {text!r}, expected a value of the kind of its default, "
+            f"{default!r}. Correct it."
         )
     return value
 
@@ -422,5 +423,6 @@ def read_literal(text: str) -> Any:
     # Literals only, never `eval`: the command line is data.
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    # The last two: a set of lists, and brackets nested by the thousand.
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return text

@@ -201,19 +201,20 @@ def source_of_function(name: str, function: Callable[..., Network]) -> NetworkSo
     NetworkError
         If an argument has no default.
     """
-    arguments = inspect.signature(function).parameters.values()
-    named = [p for p in arguments if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    required = [p.name for p in named if p.default is p.empty and p.name != "seed"]
+    defaults = {}
+    for argument in inspect.signature(function).parameters.values():
+        if argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            defaults[argument.name] = argument.default
+    takes_seed = "seed" in defaults
+    defaults.pop("seed", None)
+    required = [key for key, default in defaults.items() if default is inspect.Parameter.empty]
     if required:
         raise NetworkError(
             f"{name}: found arguments without a default ({', '.join(required)}), expected a "
             "function that builds its network from defaults. Give each a default, or name a "
             "function without arguments that calls this one."
         )
-    settings = {p.name: p.default for p in named if p.name != "seed"}
-    return NetworkSource(
-        name, settings, function, takes_seed=any(p.name == "seed" for p in arguments)
-    )
+    return NetworkSource(name, defaults, function, takes_seed=takes_seed)
 
 
 def read_seeds(text: str, command: str = "verify") -> tuple[int, ...]:

@@ -40,10 +40,7 @@ def _spike_row(changes: SpikeChanges) -> tuple[str, ...]:
 
 
 def _weight_row(changes: WeightChanges) -> tuple[str, ...]:
-    means = " and ".join(
-        brief(float(np.mean(values))) if values.size else "-"
-        for values in (changes.first, changes.second)
-    )
+    means = " and ".join(map(_mean_text, (changes.first, changes.second)))
     unit = "" if changes.unit == "1" else f" {changes.unit}"
     return (
         changes.name,
@@ -51,3 +48,7 @@ def _weight_row(changes: WeightChanges) -> tuple[str, ...]:
         f"{brief(changes.largest)}{unit}",
         f"{means}{unit}",
     )
+
+
+def _mean_text(values: np.ndarray) -> str:
+    return brief(float(np.mean(values))) if values.size else "-"

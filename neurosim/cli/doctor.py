@@ -68,30 +68,19 @@ def packages() -> list[Package]:
         # Three expressions do for our own metadata; a full parser would be one more dependency.
         name = re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]
         extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", marker)
-        rows.append(
-            Package(
-                extra[1] if extra else "core",
-                name,
-                requirement.strip().removeprefix(name),
-                _version(name),
-            )
-        )
+        feature = extra[1] if extra else "core"
+        needs = requirement.strip().removeprefix(name)
+        rows.append(Package(feature, name, needs, _version(name)))
     return rows
 
 
 def install_command(missing: list[Package]) -> str:
     """Return the command that installs missing packages for this Python."""
     # Not the bare word pip, which may belong to another Python; quoted, since ">" redirects.
-    return shlex.join(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            # Two extras may need the same package.
-            *dict.fromkeys(f"{p.name}{p.needs}" for p in missing),
-        ]
-    )
+    command = [sys.executable, "-m", "pip", "install"]
+    # Two extras may need the same package.
+    command += dict.fromkeys(f"{package.name}{package.needs}" for package in missing)
+    return shlex.join(command)
 
 
 def rivals() -> list[Distribution]:
@@ -134,15 +123,12 @@ def backends() -> list[tuple[str, str, str]]:
     for entry, loaded in _loaded("neurosim.backends"):
         if isinstance(loaded, str):
             rows.append((entry.name, "broken", loaded))
+            continue
+        missing = loaded.missing()
+        if missing is None:
+            rows.append((entry.name, "installed", loaded.summary))
         else:
-            missing = loaded.missing()
-            rows.append(
-                (
-                    entry.name,
-                    "installed" if missing is None else "missing",
-                    loaded.summary if missing is None else missing,
-                )
-            )
+            rows.append((entry.name, "missing", missing))
     return rows
 
 

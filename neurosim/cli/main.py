@@ -48,9 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words, script = _cut(list(sys.argv[1:] if arguments is None else arguments))
     options = parser(COMMANDS).parse_args(words)
     # A script that is loaded for its network or functions: its lines, too, are named in errors.
-    script = script or getattr(options, "script", [])
-    if not script and scripts.is_script(getattr(options, "model", "")):
-        script = [scripts.path_of(options.model)]
+    if not script:
+        script = _loaded_script(options)
     try:
         with _ctrl_c() as pressed, _folder_of_data(options):
             code = options.command(options, script)
@@ -73,9 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exception(scripts.traced_from(script, error))
         else:
             # Errors of neurosim say all that a user needs; the traceback would bury it.
-            print(
-                f"{type(error).__name__}: {error}{scripts.line_in(script, error)}", file=sys.stderr
-            )
+            line = scripts.line_in(script, error)
+            print(f"{type(error).__name__}: {error}{line}", file=sys.stderr)
         return _code(error)
     except Exception as error:  # a mistake of the script's own, which Python shows
         if not script:
@@ -84,16 +82,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _loaded_script(options: argparse.Namespace) -> list[str]:
+    """Return the script that a command loads, as a list of one; empty if it loads none."""
+    if getattr(options, "script", None):
+        return options.script
+    model = getattr(options, "model", "")
+    return [scripts.path_of(model)] if scripts.is_script(model) else []
+
+
 def list_command(options: argparse.Namespace, _: list[str]) -> int:
     """Print the models and backends on this machine."""
-    print(
-        "models\n"
-        + columns([("", name, summary) for name, summary in doctor.models()] or [("", "none", "")])
-    )
-    print(
-        "\nbackends\n"
-        + columns([("", *row) for row in doctor.backends()] or [("", "none", "", "")])
-    )
+    models = [("", name, summary) for name, summary in doctor.models()]
+    backends = [("", *row) for row in doctor.backends()]
+    print("models\n" + columns(models or [("", "none", "")]))
+    print("\nbackends\n" + columns(backends or [("", "none", "", "")]))
     return DONE
 
 
@@ -105,15 +107,13 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
         return DONE
     if options.target.endswith(".py"):
         raise NetworkError(
-            f"run {options.target}: found options before the script, expected none: "
-            "they are for models. "
-            "Give a script its own arguments after its name."
+            f"run {options.target}: found options before the script, expected none: they are for "
+            "models. Give a script its own arguments after its name."
         )
     if Path(options.target).is_file() and options.target not in catalogue.names():
         raise NetworkError(
             f"run {options.target}: found a file, expected a Python script, whose name ends in "
-            ".py, or the name of a model. "
-            "Rename it, or see neurosim list."
+            ".py, or the name of a model. Rename it, or see neurosim list."
         )
     model = catalogue.find(options.target)
     values = settings(model, options.settings)
@@ -129,12 +129,16 @@ def run_command(options: argparse.Namespace, script: list[str]) -> int:
             seed=options.seed, backend=backend, out=out, progress=sys.stderr.isatty(), **values
         )
         print(verdict_table(rows))
-        # Files of earlier runs may lie beside those of this one.
-        written = sorted(
-            path for path in out.rglob("*") if path.is_file() and path.stat().st_mtime >= began
-        )
-    print("\n" + "\n".join(map(str, written)))
+        files = _files_since(began, out)
+    print("\n" + "\n".join(map(str, files)))
     return DONE
+
+
+def _files_since(moment: float, folder: Path) -> list[Path]:
+    """Return the files below a folder that are no older than a moment, in seconds of the clock."""
+    # Files of earlier runs may lie beside those of this one.
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if path.stat().st_mtime >= moment)
 
 
 def check_command(options: argparse.Namespace, _: list[str]) -> int:
@@ -150,7 +154,7 @@ def export_command(options: argparse.Namespace, _: list[str]) -> int:
     path, report = launch.export_with_report(
         _network(options), options.folder, backend=options.backend, time=options.time
     )
-    _print_report(report, options, written=str(path))
+    _print_report(report, options, path=str(path))
     return DONE
 
 
@@ -159,22 +163,28 @@ def map_command(options: argparse.Namespace, _: list[str]) -> int:
     # The picture's path is checked before the layout is computed.
     with _picture(options.picture) as picture:
         mapping = launch.map(_network(options), backend=options.backend, **choices(options.options))
-        print(json.dumps(mapping.data(), indent=1) if options.as_json else mapping)
+        if options.as_json:
+            print(json.dumps(mapping.data(), indent=1))
+        else:
+            print(mapping)
         if picture:
             _draw(mapping.plot().figure, picture)
     return DONE
 
 
-def _print_report(report: Report, options: argparse.Namespace, *, written: str = "") -> None:
+def _print_report(report: Report, options: argparse.Namespace, *, path: str = "") -> None:
     """Print a report as the options say; JSON is one object, with the path that was written."""
     if options.as_json:
-        print(json.dumps(report.data() | ({"written": written} if written else {}), indent=1))
+        data = report.data()
+        if path:
+            data["written"] = path
+        print(json.dumps(data, indent=1))
         return
     # Files and other programs get whole lines, so that they can be searched.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(report.text(every=options.every, width=width))
-    if written:
-        print(f"\nwritten: {written}")
+    if path:
+        print(f"\nwritten: {path}")
 
 
 def sweep_command(options: argparse.Namespace, _: list[str]) -> int:
@@ -222,11 +232,10 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
         model = model.over_seeds(catalogue.read_seeds(options.seeds))
     if options.full:
         model = model.in_full()
-    checks = (
-        [part.strip() for part in options.checks.split(",") if part.strip()]
-        if options.checks is not None
-        else None
-    )
+    checks = None
+    if options.checks is not None:
+        ids = (text.strip() for text in options.checks.split(","))
+        checks = [text for text in ids if text]
     with _file(options.json) as path:
         rows = verification.verify(model, backend=options.backend, checks=checks)
         print(verdict_table(rows))
@@ -240,14 +249,14 @@ def verify_command(options: argparse.Namespace, _: list[str]) -> int:
 def data_command(options: argparse.Namespace, _: list[str]) -> int:
     """List the data sets, or fetch one."""
     if options.action == "list":
-        rows = [("", name, d.summary, d.source) for name, d in datasets.KNOWN.items()]
-        print(columns(rows))
+        known = datasets.KNOWN.items()
+        print(columns([("", name, data.summary, data.source) for name, data in known]))
         return DONE
     if options.name is None:
-        fetchable = [name for name, d in datasets.KNOWN.items() if d.mirrors]
+        fetchable = [name for name, data in datasets.KNOWN.items() if data.mirrors]
         raise NetworkError(
-            f"data fetch: found no name, expected one of {', '.join(fetchable)}. "
-            "Write it such as neurosim data fetch mnist --data DIR."
+            f"data fetch: found no name, expected one of {', '.join(fetchable)}. Write it such "
+            "as neurosim data fetch mnist --data DIR."
         )
     print(datasets.fetch(options.name, progress=sys.stderr.isatty()))
     return DONE
@@ -259,36 +268,40 @@ def doctor_command(options: argparse.Namespace, _: list[str]) -> int:
         for cache in doctor.caches():
             print(f"compiled code of {cache.backend}: removed {cache.clear()} files")
         return DONE
-    packages = doctor.packages()
-    print(doctor.machine() + "\n\npackages")
-    print(
-        columns(
-            [
-                ("", p.name, p.version or "missing", f"needs {p.needs or 'any version'}", p.feature)
-                for p in packages
-            ]
-        )
-    )
-    for feature in dict.fromkeys(p.feature for p in packages):
-        missing = [p for p in packages if p.feature == feature and p.version is None]
-        if missing:
-            print(f"  to install what {feature} needs: {doctor.install_command(missing)}")
+    print(doctor.machine())
+    _print_packages()
     for rival in doctor.rivals():
         print(f"\n{doctor.advice(rival)}")
     print("\nbackends\n" + columns([("", *row) for row in doctor.backends()]))
     for cache in doctor.caches():
         files, megabytes = doctor.size(cache.folder)
-        print(
-            f"\ncompiled code of {cache.backend}: {files} files, {megabytes:.1f} MB in "
-            f"{cache.folder}"
-        )
+        contents = f"{files} files, {megabytes:.1f} MB in {cache.folder}"
+        print(f"\ncompiled code of {cache.backend}: {contents}")
         print("  to remove it: neurosim doctor --clear-cache")
     return DONE
 
 
+def _print_packages() -> None:
+    """Print all packages with their versions, and for each feature how to install what it lacks."""
+    packages = doctor.packages()
+    rows = []
+    for package in packages:
+        needs = f"needs {package.needs or 'any version'}"
+        rows.append(("", package.name, package.version or "missing", needs, package.feature))
+    print("\npackages\n" + columns(rows))
+    missing: dict[str, list[doctor.Package]] = {}
+    for package in packages:
+        if package.version is None:
+            missing.setdefault(package.feature, []).append(package)
+    for feature, of_feature in missing.items():
+        print(f"  to install what {feature} needs: {doctor.install_command(of_feature)}")
+
+
 def _network(options: argparse.Namespace) -> Network:
-    is_script = scripts.is_script(options.model)
-    source = (scripts.source_in_script if is_script else catalogue.source_of)(options.model)
+    if scripts.is_script(options.model):
+        source = scripts.source_in_script(options.model)
+    else:
+        source = catalogue.source_of(options.model)
     values = settings(source, options.settings)
     if source.takes_seed:
         values["seed"] = options.seed or 0
@@ -319,8 +332,7 @@ def _folder(path: Path) -> Iterator[Path]:
         except OSError as error:
             raise NetworkError(
                 f"folder {path}: cannot be {action} ({error.strerror}), expected a place to write "
-                "to. "
-                "Choose another."
+                "to. Choose another."
             ) from error
         yield path
     finally:
@@ -337,8 +349,8 @@ def _file(name: str | None) -> Iterator[Path | None]:
     path = Path(name)
     if path.is_dir():
         raise NetworkError(
-            f"file {path}: found a folder, expected the name of a file. "
-            f"Add one, such as {path / 'results.json'}."
+            f"file {path}: found a folder, expected the name of a file. Add one, such as "
+            f"{path / 'results.json'}."
         )
     with _folder(path.parent) as folder:
         yield folder / path.name
@@ -354,8 +366,7 @@ def _picture(name: str | None) -> AbstractContextManager[Path | None]:
         if path.suffix[1:].lower() not in formats:
             raise NetworkError(
                 f"picture {path}: found the ending {path.suffix!r}, expected one of "
-                f"{', '.join(formats)}. "
-                f"Name it such as {path.stem}.png."
+                f"{', '.join(formats)}. Name it such as {path.stem}.png."
             )
     return _file(name)
 
@@ -403,32 +414,33 @@ def _ctrl_c() -> Iterator[Callable[[], bool]]:
 def _code(error: NeurosimError) -> int:
     if isinstance(error, LoweringError):
         return REFUSED
-    return NOT_FINITE if isinstance(error, SimulationError) else BAD_INPUT
+    if isinstance(error, SimulationError):
+        return NOT_FINITE
+    return BAD_INPUT
 
 
 def _cut(words: list[str]) -> tuple[list[str], list[str]]:
     """Split words into those of neurosim and, for ``run SCRIPT.py``, those of the script."""
     # argparse would take the options of the script for its own.
-    for at in range(words.index("run") + 1 if "run" in words else len(words), len(words)):
-        if words[at].endswith(".py"):
-            return words[: at + 1], words[at:]
-        if words[at] != "--traceback":
+    if "run" not in words:
+        return words, []
+    for position in range(words.index("run") + 1, len(words)):
+        if words[position].endswith(".py"):
+            return words[: position + 1], words[position:]
+        if words[position] != "--traceback":
             break
     return words, []
 
 
-COMMANDS = {
-    name: globals()[f"{name}_command"]
-    for name in (
-        "list",
-        "run",
-        "check",
-        "verify",
-        "compare",
-        "export",
-        "map",
-        "sweep",
-        "data",
-        "doctor",
-    )
+COMMANDS: dict[str, Callable[[argparse.Namespace, list[str]], int]] = {
+    "list": list_command,
+    "run": run_command,
+    "check": check_command,
+    "verify": verify_command,
+    "compare": compare_command,
+    "export": export_command,
+    "map": map_command,
+    "sweep": sweep_command,
+    "data": data_command,
+    "doctor": doctor_command,
 }

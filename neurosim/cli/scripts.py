@@ -23,7 +23,7 @@ _MODULE = "__neurosim_script__"  # not "__main__": a guarded part of a script do
 
 
 def is_script(target: str) -> bool:
-    """Whether a target is ``SCRIPT.py`` or ``SCRIPT.py:name``, and no model."""
+    """Return whether a target is ``SCRIPT.py`` or ``SCRIPT.py:name``, and no model."""
     return _split(target)[0].endswith(".py")
 
 
@@ -84,31 +84,36 @@ def source_in_script(target: str) -> NetworkSource:
                 f"script {file}: {name} is {describe(value)}, expected a network, or a function "
                 "that returns one. Name such a function."
             )
-        return source_of_function(target, _checked(value, target, path))
+        return source_of_function(target, _check_result(value, target, path))
 
 
 def line_in(script: Sequence[str], error: BaseException) -> str:
     """Return the line of a script that caused an error, as text; empty without a script."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if script and frame.filename == str(Path(script[0]))
-    ]
+    if not script:
+        return ""
+    file = str(Path(script[0]))
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    # The innermost line of the script: its outer ones only lead there.
     return f"\n  at {script[0]}, line {lines[-1]}" if lines else ""
 
 
 def traced_from(script: Sequence[str], error: Exception) -> Exception:
     """Return the error with a traceback that begins in the script, as if Python ran it."""
     trace = error.__traceback__
-    while script and trace and trace.tb_frame.f_code.co_filename != str(Path(script[0])):
-        trace = trace.tb_next
+    if script:
+        file = str(Path(script[0]))
+        while trace and trace.tb_frame.f_code.co_filename != file:
+            trace = trace.tb_next
     return error.with_traceback(trace)
 
 
 def _split(target: str) -> tuple[str, str]:
     # The last colon: a path on Windows has one behind its drive.
-    path, colon, name = target.rpartition(":")
-    return (path, name) if colon and path.endswith(".py") else (target, "")
+    path, _, name = target.rpartition(":")
+    if path.endswith(".py"):
+        return path, name
+    return target, ""
 
 
 def _require_file(path: Path, where: str, remedy: str) -> None:
@@ -177,19 +182,22 @@ def _only_network(values: Mapping[str, Any], file: str) -> Network:
             f"one. Name it, such as {file}:{next(iter(networks))}."
         )
     functions = _functions(values)
-    remedy = (
-        f"Name the function that returns it, such as {file}:{functions[0]} (functions here: "
-        f"{', '.join(functions)})."
-        if functions
-        else "Build one, such as net = ns.Network('net', dt='0.1 ms'), outside of any "
-        'if __name__ == "__main__":'
-    )
+    if functions:
+        remedy = (
+            f"Name the function that returns it, such as {file}:{functions[0]} (functions here: "
+            f"{', '.join(functions)})."
+        )
+    else:
+        remedy = (
+            "Build one, such as net = ns.Network('net', dt='0.1 ms'), outside of any "
+            'if __name__ == "__main__":'
+        )
     raise NetworkError(
         f"script {file}: found no network among its variables, expected one. {remedy}"
     )
 
 
-def _checked(function: Callable[..., Any], target: str, path: Path) -> Callable[..., Network]:
+def _check_result(function: Callable[..., Any], target: str, path: Path) -> Callable[..., Network]:
     """Return a function that runs like a script while it builds, and must return a network."""
 
     # The signature of the user's function says which settings it has.

@@ -30,9 +30,9 @@ def run_sweep(options: argparse.Namespace) -> bool:
     """
     (name,) = options.script
     with _script_arguments(Path(name)) as arguments:
-        arguments |= _said(options, arguments.get("grid", {}))
-        unless_said = {"folder": Path("sweeps") / Path(name).stem, "time": "1 s", "grid": {}}
-        call: dict[str, Any] = {**unless_said, **arguments}
+        arguments |= _read_given(options, arguments.get("grid", {}))
+        defaults = {"folder": Path("sweeps") / Path(name).stem, "time": "1 s", "grid": {}}
+        call: dict[str, Any] = {**defaults, **arguments}
         table = sweep(progress=sys.stderr.isatty(), **call)
     print(table)
     _write(table, Path(call["folder"]))
@@ -49,7 +49,7 @@ def _write(table: SweepTable, folder: Path) -> None:
     print(f"\nwritten: {', '.join(str(folder / name) for name in names)}")
 
 
-def _said(options: argparse.Namespace, grid: Mapping[str, Any]) -> dict[str, Any]:
+def _read_given(options: argparse.Namespace, grid: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that the command line gives; its axes replace those of the script."""
     # Only what was said: all else is left to the call in the script.
     arguments: dict[str, Any] = choices(options.options)
@@ -85,12 +85,13 @@ def read_axes(words: Sequence[str]) -> dict[str, list[Any]]:
     for text in words:
         name, equals, values = text.partition("=")
         if not equals or name in axes:
-            what = "this axis twice" if equals else "no '='"
+            problem = "this axis twice" if equals else "no '='"
             raise NetworkError(
-                f"--grid {text}: found {what}, expected name=value,value. "
+                f"--grid {text}: found {problem}, expected name=value,value. "
                 "Write it such as --grid rate=5,10,20."
             )
-        axes[name] = [read_literal(value.strip()) for value in values.split(",") if value.strip()]
+        listed = (value.strip() for value in values.split(","))
+        axes[name] = [read_literal(value) for value in listed if value]
     return axes
 
 
@@ -134,8 +135,12 @@ def _read(path: Path) -> str:
 
 
 def _calls_sweep(text: str, file: str) -> bool:
-    calls = (node.func for node in ast.walk(ast.parse(text, file)) if isinstance(node, ast.Call))
-    return any(getattr(f, "attr", getattr(f, "id", None)) == "sweep" for f in calls)
+    """Return whether a script calls `sweep`, as a name or of a module."""
+    for node in ast.walk(ast.parse(text, file)):
+        match node:
+            case ast.Call(func=ast.Name(id="sweep") | ast.Attribute(attr="sweep")):
+                return True
+    return False
 
 
 def _function(names: Mapping[str, Any], name: str, path: Path) -> Any:

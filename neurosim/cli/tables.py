@@ -28,7 +28,10 @@ def columns(rows: Sequence[Sequence[str]], *, width: int | None = None) -> str:
     # The widest column gives way first: short ones, such as names, stay on one line.
     while sum(widths) + len(GAP) * len(widths) > available and max(widths) > 12:
         widths[widths.index(max(widths))] -= 1
-    return "\n".join(line for row in rows for line in _lines(row, widths))
+    lines: list[str] = []
+    for row in rows:
+        lines += _lines(row, widths)
+    return "\n".join(lines)
 
 
 def verdict_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -36,16 +39,11 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> str:
     # Checks of a model have an id, rows of demonstrations and comparisons a quantity.
     head = next((key for key in ("id", "quantity") if rows and key in rows[0]), "quantity")
     verdict = {True: "pass", False: "MISS", None: ""}
-    cells = [
-        (
-            brief(row[head]),
-            brief(row["measured"]),
-            brief(row.get("expected")),
-            verdict[row.get("pass")],
-        )
-        for row in rows
-    ]
-    return columns([(head, "measured", "expected", ""), *cells])
+    table: list[Sequence[str]] = [(head, "measured", "expected", "")]
+    for row in rows:
+        values = [brief(row.get(key)) for key in (head, "measured", "expected")]
+        table.append((*values, verdict[row.get("pass")]))
+    return columns(table)
 
 
 def brief(value: Any) -> str:
@@ -58,16 +56,17 @@ def brief(value: Any) -> str:
         case float():
             return f"{value:.4g}"
         case Mapping():
-            return ", ".join(f"{key} {brief(part)}" for key, part in value.items())
+            return ", ".join(f"{key} {brief(entry)}" for key, entry in value.items())
         case list() | tuple():
-            return "[" + ", ".join(brief(part) for part in value) + "]"
+            return "[" + ", ".join(map(brief, value)) + "]"
     return str(value)
 
 
 def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
-    lines = zip_longest(*cells, fillvalue="")
-    return [
-        GAP.join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    """Return a row as lines of text: cells that are too wide continue in the next line."""
+    wrapped = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
+    lines = []
+    for cells in zip_longest(*wrapped, fillvalue=""):
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        lines.append(GAP.join(padded).rstrip())
+    return lines

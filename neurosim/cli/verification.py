@@ -35,19 +35,18 @@ def choose(model: Model, ids: Sequence[str] | None) -> tuple[Check, ...]:
     valid = [check.id for check in model.checks]
     if not valid:
         raise NetworkError(
-            f"model {model.name!r}: found no acceptance checks, expected at least one. "
-            f"Run it instead: neurosim run {model.name}"
+            f"model {model.name!r}: found no acceptance checks, expected at least one. Run it "
+            f"instead: neurosim run {model.name}"
         )
     if ids is not None and not ids:
         raise NetworkError(
             f"model {model.name!r}, checks: found none, expected one or more of "
-            f"{', '.join(valid)}. "
-            "Name them, or leave it out for all."
+            f"{', '.join(valid)}. Name them, or leave it out for all."
         )
-    for asked in ids or ():
-        if asked not in valid:
+    for name in ids or ():
+        if name not in valid:
             owner = f"model {model.name!r}"
-            raise NetworkError(describe_unknown("check", asked, valid, owner=owner))
+            raise NetworkError(describe_unknown("check", name, valid, owner=owner))
     return tuple(check for check in model.checks if ids is None or check.id in ids)
 
 
@@ -88,22 +87,26 @@ def verify(
     # Refused before any process starts.
     if not find(backend).held_open:
         raise NetworkError(
-            f"model {model.name!r}, backend {backend!r}: "
-            "found a simulator with a clock of its own, expected an engine, such as 'cpu': "
-            "experiments change their runs on the way, and here a run goes once from start to "
-            "end. Verify on an engine; "
-            "recordings of both can be compared: neurosim compare A B --statistical"
+            f"model {model.name!r}, backend {backend!r}: found a simulator with a clock of its "
+            "own, expected an engine, such as 'cpu': experiments change their runs on the way, "
+            "and here a run goes once from start to end. Verify on an engine; recordings of both "
+            "can be compared: neurosim compare A B --statistical"
         )
-    # Several checks judge the same experiment, which runs once.
-    needed = list(dict.fromkeys(name for check in chosen for name in check.needs))
-    for name in needed:
-        if name not in model.experiments:
-            owner = f"model {model.name!r}"
-            raise NetworkError(describe_unknown("experiment", name, model.experiments, owner=owner))
-    results = _run_in_processes(
-        {name: model.experiments[name] for name in needed}, backend, progress
-    )
+    results = _run_in_processes(_needed_experiments(model, chosen), backend, progress)
     return [_judge(check, results) for check in chosen]
+
+
+def _needed_experiments(model: Model, checks: Iterable[Check]) -> dict[str, Callable[[str], Any]]:
+    """Return the experiments that checks judge; one that several of them judge runs once."""
+    needed = {}
+    for check in checks:
+        for name in check.needs:
+            if name not in model.experiments:
+                known = model.experiments
+                owner = f"model {model.name!r}"
+                raise NetworkError(describe_unknown("experiment", name, known, owner=owner))
+            needed[name] = model.experiments[name]
+    return needed
 
 
 def write(path: str | Path, rows: Iterable[Verdict]) -> Path:
@@ -150,10 +153,8 @@ def _run_in_processes(
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Limit linear algebra to one thread in processes that start meanwhile: each core has one."""
-    before = {
-        name: os.environ.get(name)
-        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    }
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
     os.environ |= dict.fromkeys(before, "1")
     try:
         yield
@@ -183,9 +184,8 @@ def _judge(check: Check, results: Mapping[str, Any]) -> Verdict:
     for name in check.needs:
         # The first failure is enough: a judge must not see an exception in place of numbers.
         if isinstance(results[name], BaseException):
-            return _row(
-                check, f"experiment {name!r} raised {_describe_error(results[name])}", passed=False
-            )
+            message = _describe_error(results[name])
+            return _row(check, f"experiment {name!r} raised {message}", passed=False)
     try:
         measured, passed = check.judge({name: results[name] for name in check.needs})
     except Exception as error:  # an error is the verdict of this check alone
@@ -212,7 +212,9 @@ def plain_data(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): plain_data(part) for key, part in value.items()}
+        return {str(key): plain_data(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_data(part) for part in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        return [plain_data(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -406,6 +406,9 @@ def test_options_of_a_backend_can_be_given_to_check_and_to_map(tiny, capsys):
         "--option threads: found no 'name=', expected name=value. "
         "Write it such as --option threads=2." in capsys.readouterr().err
     )
+    # Brackets of Python that are no literal stay text.
+    assert main(["check", "tiny", "--option", "threads={[1]: 2}"]) == 2
+    assert "threads: found '{[1]: 2}'" in capsys.readouterr().err
 
 
 @pytest.mark.process

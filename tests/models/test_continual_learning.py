@@ -227,6 +227,9 @@ def test_checkpoints_of_other_courses_are_refused(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(ns.NetworkError, match="found no checkpoint"):
         course_of("plain", tasks=1, checkpoint=path)
+    torch.save({"format": 1, "tasks": ["first"]}, path)
+    with pytest.raises(ns.NetworkError, match="found a file of another form"):
+        course_of("plain", tasks=1, checkpoint=path)
 
 
 def test_names_and_heads_that_do_not_fit_are_refused():
@@ -288,3 +291,9 @@ def test_courses_are_drawn(tmp_path):
     path = tmp_path / "accuracies.png"
     draw_accuracies(path, {"plain": plain, "joint": joint})
     assert path.stat().st_size > 10_000
+
+
+@pytest.mark.filterwarnings("ignore:No artists with labels")
+def test_no_courses_are_an_empty_picture(tmp_path):
+    draw_accuracies(tmp_path / "empty.png", {})
+    assert (tmp_path / "empty.png").exists()

@@ -287,7 +287,12 @@ def test_a_learning_rate_that_is_no_number_is_refused_before_the_first_step(rate
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     (tmp_path / "text.pt").write_text("not a checkpoint")
     torch.save({"weights": 1}, tmp_path / "other.pt")
-    for name, message in (("text", "found no checkpoint"), ("other", "a file of another form")):
+    torch.save({"format": 1, "losses": []}, tmp_path / "part.pt")
+    for name, message in (
+        ("text", "found no checkpoint"),
+        ("other", "a file of another form"),
+        ("part", "a file of another form"),
+    ):
         with pytest.raises(ns.NetworkError, match=message):
             train(trainer_of(), 1, checkpoint=tmp_path / f"{name}.pt")
 

@@ -10,6 +10,7 @@ from neurosim.models import cells
 
 torch = pytest.importorskip("torch")
 
+from neurosim.backends.gpu.training.gradients.feedback import read_feedback  # noqa: E402
 from neurosim.gpu import Trainer, surrogates  # noqa: E402
 
 BETA = 0.8
@@ -289,6 +290,17 @@ def test_random_feedback_sends_errors_backward_and_changes_nothing_else():
     assert torch.equal(
         again._plan.connections["second"].slots.backward, random.get_buffer("feedback second")
     )
+
+
+@pytest.mark.parametrize("weights", [[[0.5, 0.5], [0.5, 0.5]], [[0.0, -0.3], [0.0, 0.0]]])
+def test_random_feedback_of_equal_weights_is_as_large_as_they_are(weights):
+    weight = torch.tensor(weights, dtype=torch.float64)
+    matrix = read_feedback({"second": "random"}, {"second": weight}, seed=1)["second"]
+    joined = weight != 0
+    # Of equal weights, or a single one, there is no standard deviation.
+    unit = read_feedback({"second": "random"}, {"second": torch.sign(weight)}, seed=1)["second"]
+    torch.testing.assert_close(matrix, unit * weight.abs().max())
+    assert bool((matrix[joined] != 0).all()) and bool((matrix[~joined] == 0).all())
 
 
 @pytest.mark.parametrize("feedback", ["sign-concordant", torch.sign])

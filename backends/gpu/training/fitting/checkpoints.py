@@ -18,6 +18,7 @@ from neurosim.whole_files import write_whole
 from ..trainer import Trainer
 
 FORMAT = 1
+_ENTRIES = {"format", "trainer", "optimizer", "generator", "losses", "accuracies"}
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
             f"checkpoint {str(path)!r}: found no checkpoint ({type(error).__name__}), expected a "
             "file that fit has written. Delete it, or name another."
         ) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    is_complete = isinstance(state, dict) and state.keys() >= _ENTRIES
+    if not is_complete or state["format"] != FORMAT:
         raise NetworkError(
             f"checkpoint {str(path)!r}: found a file of another form, expected a checkpoint of "
             f"form {FORMAT}. Delete it, or name another."
@@ -143,19 +145,19 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
 
 def _require_same_values(path: Path, saved: Mapping[str, Tensor], trainer: Trainer) -> None:
     """Raise unless the same names learn, in the same precision."""
-    own = trainer.state_dict()
-    if saved.keys() != own.keys():
-        more = ", ".join(sorted(saved.keys() - own.keys())) or "nothing more"
-        fewer = ", ".join(sorted(own.keys() - saved.keys())) or "nothing"
+    expected = trainer.state_dict()
+    if saved.keys() != expected.keys():
+        more = ", ".join(sorted(saved.keys() - expected.keys())) or "nothing more"
+        fewer = ", ".join(sorted(expected.keys() - saved.keys())) or "nothing"
         raise NetworkError(
             f"checkpoint {str(path)!r}: found {more} and not {fewer}, expected what this Trainer "
             "holds. Make the Trainer with the same train= and feedback=, or name another file."
         )
     for name, value in saved.items():
-        if value.dtype != own[name].dtype:
+        if value.dtype != expected[name].dtype:
             raise NetworkError(
                 f"checkpoint {str(path)!r}: found {name!r} in {value.dtype}, expected "
-                f"{own[name].dtype}. Make the Trainer with the same precision=."
+                f"{expected[name].dtype}. Make the Trainer with the same precision=."
             )
 
 
@@ -166,7 +168,7 @@ def _require_same_groups(
 
     def shape(groups: list[dict[str, Any]]) -> list[tuple[int, set[str]]]:
         # A schedule adds `initial_lr` to groups, before or after they are saved.
-        return [(len(g["params"]), set(g) - {"initial_lr"}) for g in groups]
+        return [(len(group["params"]), set(group) - {"initial_lr"}) for group in groups]
 
     if shape(saved["param_groups"]) != shape(optimizer.param_groups):
         raise NetworkError(

@@ -144,6 +144,8 @@ def _require_arguments(
 
 @dataclass
 class _Loop:
+    """Epochs of training, batch by batch."""
+
     trainer: Trainer
     loss: Loss
     optimizer: torch.optim.Optimizer
@@ -192,7 +194,7 @@ class _Loop:
             self._end(batch, value.item(), where)
         parameters = dict(self.trainer.named_parameters())
         # Cloned, since the optimiser changes parameters in place.
-        self.good = {name: p.detach().clone() for name, p in parameters.items()}
+        self.good = {name: parameter.detach().clone() for name, parameter in parameters.items()}
         value.backward()
         try:
             self.optimizer.step()
@@ -223,7 +225,8 @@ class _Loop:
         result = describe(value)
         if isinstance(value, Tensor):
             result = f"a tensor of shape {tuple(value.shape)}"
-            result += "" if value.requires_grad else " without a gradient"
+            if not value.requires_grad:
+                result += " without a gradient"
         raise NetworkError(
             f"fit, {where}: the loss function returned {result}, expected a tensor with one number "
             "that depends on the output of the Trainer. Take its mean, and compute it by torch."
@@ -268,15 +271,15 @@ def _interrupted_between_batches() -> Iterator[Callable[[], None]]:
 
     An interrupt within the step of an optimiser would leave some values changed and others not.
     """
-    asked: list[int] = []
+    interrupts: list[int] = []
 
     def store(number: int, frame: FrameType | None) -> None:
-        if asked:
+        if interrupts:
             raise KeyboardInterrupt
-        asked.append(number)
+        interrupts.append(number)
 
     def require_no_interrupt() -> None:
-        if asked:
+        if interrupts:
             raise KeyboardInterrupt
 
     # Handlers belong to the main thread; one of the user's own is left in force.

@@ -81,7 +81,7 @@ class _Smooth(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         result, *arguments = ctx.saved_tensors
         # In float64, as the values are computed.
-        factors = ctx.partials(result.double(), *(a.double() for a in arguments))
+        factors = ctx.partials(result.double(), *(argument.double() for argument in arguments))
         needed = ctx.needs_input_grad[2:]
         # None for the two functions in front of the arguments.
         results: list[Tensor | None] = [None, None]
@@ -115,16 +115,15 @@ def differentiable(functions: Mapping[str, Any]) -> dict[str, Any]:
 
 def _smooth(value: Function, partials: Partials) -> Function:
     def function(*arguments: Any) -> Tensor:
-        example = next((a for a in arguments if isinstance(a, Tensor)), None)
+        example = next((argument for argument in arguments if isinstance(argument, Tensor)), None)
         if example is None:
             return value(*arguments)
-        # Literals have the precision of the run, as on `cpu`.
-        tensors = [
-            a
-            if isinstance(a, Tensor)
-            else torch.as_tensor(a, dtype=example.dtype, device=example.device)
-            for a in arguments
-        ]
+        tensors = []
+        for argument in arguments:
+            if not isinstance(argument, Tensor):
+                # Literals have the precision of the run, as on `cpu`.
+                argument = torch.as_tensor(argument, dtype=example.dtype, device=example.device)
+            tensors.append(argument)
         if not torch.is_grad_enabled():
             return value(*tensors)
         return _Smooth.apply(value, partials, *tensors)  # type: ignore[return-value]

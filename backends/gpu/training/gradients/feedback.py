@@ -26,8 +26,9 @@ def read_feedback(
     ----------
     feedback : mapping of projection -> name, tensor or function; or None
         ``"same"``: the weight itself. ``"random"``: fixed random numbers of the weight's standard
-        deviation (feedback alignment). ``"sign-concordant"``: `sign_concordant`. ``"none"``: no
-        error passes. Or a tensor shaped like the weight, or a function of the weight.
+        deviation, or of its size if all are equal (feedback alignment). ``"sign-concordant"``:
+        `sign_concordant`. ``"none"``: no error passes. Or a tensor shaped like the weight, or a
+        function of the weight.
     connections : mapping of projection -> (matrix that is multiplied)
     seed : int
         Of the network.
@@ -90,5 +91,15 @@ def _random(name: str, weight: Tensor, seed: int) -> Tensor:
     # Pairs without an edge have a weight of 0, and send nothing back.
     present = weight.detach() != 0
     # As large as the weights, so that errors keep their size from layer to layer.
-    deviation = weight.detach()[present].std() if bool(present.any()) else 0.0
+    deviation = _deviation(weight.detach()[present])
     return torch.from_numpy(numbers).to(weight) * deviation * present
+
+
+def _deviation(weights: Tensor) -> Tensor | float:
+    """Return the standard deviation of weights; of equal ones, which have none, their size."""
+    if weights.numel() == 0:
+        return 0.0
+    # The deviation of a single number is NaN, and that of equal ones would send nothing back.
+    if bool((weights == weights[0]).all()):
+        return weights[0].abs()
+    return weights.std()

@@ -43,8 +43,9 @@ class Hooks:
     def add_of_gradients(self, hook: GradientHook, *, projects: bool) -> None:
         """Add a hook; ``projects`` says that its gradients must reach the weights unchanged."""
         _require_function(hook, "on_gradient")
-        for optimizer in self._attached if projects else ():
-            require_projecting(optimizer)
+        if projects:
+            for optimizer in self._attached:
+                require_projecting(optimizer)
         self._of_gradients.append(hook)
         self._projects = self._projects or projects
 
@@ -61,14 +62,14 @@ class Hooks:
         NetworkError
             If there are hooks and no optimiser runs them.
         """
-        wanted = training and torch.is_grad_enabled()
-        if wanted and not self._attached and (self._of_gradients or self._of_rows):
+        is_listening = training and torch.is_grad_enabled()
+        if is_listening and not self._attached and (self._of_gradients or self._of_rows):
             raise NetworkError(
                 "Trainer: found hooks, but no optimiser that runs them. Call "
                 "trainer.attach(optimizer) before the first batch."
             )
         for slots in self._slots.values():
-            slots.listening = wanted and bool(self._of_rows)
+            slots.listening = is_listening and bool(self._of_rows)
             # A call without a step of the optimiser leaves rows, which belong to no later step.
             slots.rows.clear()
 
@@ -182,8 +183,10 @@ def _require_function(hook: object, where: str) -> None:
 
 def _require_own(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> None:
     # By identity: comparing tensors would compare their numbers.
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    if not any(id(p) in held for p in parameters.values()):
+    held: set[int] = set()
+    for group in optimizer.param_groups:
+        held |= set(map(id, group["params"]))
+    if not any(id(parameter) in held for parameter in parameters.values()):
         raise NetworkError(
             "optimizer: found one that holds no value of this Trainer, so nothing would learn; "
             "expected one of trainer.parameters(). Make it anew."

@@ -53,9 +53,9 @@ def affine_step(step: Step, start: Mapping[str, Tensor]) -> Affine | None:
     rows = torch.zeros(n + 3, n + 1, dtype=like.dtype, device=like.device)
     rows[1 : n + 2] = torch.eye(n + 1, dtype=like.dtype, device=like.device)
     rows[n + 2] = torch.linspace(-1.5, 2.5, n + 1, dtype=like.dtype, device=like.device)
-    states_before = {s: start[s] + rows[:, j : j + 1] for j, s in enumerate(states)}
+    states_before = {state: start[state] + rows[:, j : j + 1] for j, state in enumerate(states)}
     result = step(states_before, rows[:, n : n + 1].expand(n + 3, size))
-    after = torch.stack([result[s].expand(n + 3, size) for s in states])  # (n, rows, N)
+    after = torch.stack([result[state].expand(n + 3, size) for state in states])  # (n, rows, N)
     slopes = after[:, 1 : n + 2] - after[:, :1]
     mixture = rows[n + 2][None, :, None]
     expected = after[:, 0] + (slopes * mixture).sum(1)
@@ -65,7 +65,7 @@ def affine_step(step: Step, start: Mapping[str, Tensor]) -> Affine | None:
     if not bool(error <= allowed):
         return None
     matrix = slopes[:, :n]
-    beginning = torch.stack([start[s] for s in states])
+    beginning = torch.stack([start[state] for state in states])
     constant = after[:, 0] - (matrix * beginning[None]).sum(1)
     return Affine(matrix, slopes[:, n], constant)
 
@@ -124,10 +124,7 @@ def response_of(affine: Affine | None, direction: Tensor, *, where: str) -> Resp
     NetworkError
         If its step is not linear, its neurons differ, or a spike has no effect at once.
     """
-    shared = affine is not None and all(
-        _is_shared(part) for part in (affine.matrix, affine.gain, direction)
-    )
-    if affine is None or not shared:
+    if affine is None or not _are_shared(affine.matrix, affine.gain, direction):
         raise NetworkError(
             f"{where}: found a step that is not linear in states and input, or not the same for "
             "all neurons; expected one that is, since one trace serves all targets. Use 'e-prop' "
@@ -144,6 +141,10 @@ def response_of(affine: Affine | None, direction: Tensor, *, where: str) -> Resp
     return Response(affine.matrix[:, :, 0].detach(), gain, along / at_once)
 
 
-def _is_shared(part: Tensor) -> bool:
-    spread = (part - part[..., :1]).abs().max()
-    return bool(spread <= _ROUNDING * (1 + part.abs().max()))
+def _are_shared(*coefficients: Tensor) -> bool:
+    """Return whether all neurons, along the last axis, have the same coefficients."""
+    for coefficient in coefficients:
+        spread = (coefficient - coefficient[..., :1]).abs().max()
+        if not bool(spread <= _ROUNDING * (1 + coefficient.abs().max())):
+            return False
+    return True

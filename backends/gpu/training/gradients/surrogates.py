@@ -75,10 +75,10 @@ def sigmoid(slope: float = 25.0) -> Surrogate:
     slope = _read_positive("sigmoid: slope", slope)
 
     def derivative(x: Tensor) -> Tensor:
-        s = torch.sigmoid(slope * x)
+        above = torch.sigmoid(slope * x)
         # 1 - s is the sigmoid of -x, without the cancellation.
-        rest = torch.sigmoid(-slope * x)
-        return slope * s * rest
+        below = torch.sigmoid(-slope * x)
+        return slope * above * below
 
     return Surrogate("sigmoid", derivative)
 
@@ -217,7 +217,9 @@ class _Spike(torch.autograd.Function):
         slope = surrogate.derivative(difference / width) / width
         gradient = gradients[0] * slope.to(difference.dtype)
         # A neuron that must not spike does not, wherever its voltage is.
-        return (gradient if active is None else gradient * active), None, None, None
+        if active is not None:
+            gradient = gradient * active
+        return gradient, None, None, None
 
 
 def spike(

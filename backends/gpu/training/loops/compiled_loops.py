@@ -80,12 +80,15 @@ class CompiledLoops:
         if len(courses) == 1 and not (code.states or code.detect is not None):
             # An input that only holds values has nothing to compute.
             return [CourseResult(states[0], None, {})]
-        inputs = [self._inputs(c, s) for c, s in zip(courses, states, strict=True)]
-        differentiated = torch.is_grad_enabled() and any(
-            tensor.requires_grad
-            for course, of_course in zip(courses, inputs, strict=True)
-            for tensor in (*of_course.by_name.values(), *_of_summands(course, of_course.ports))
-        )
+        inputs = [
+            self._inputs(course, state) for course, state in zip(courses, states, strict=True)
+        ]
+        tensors: list[Tensor] = []
+        for course, of_course in zip(courses, inputs, strict=True):
+            tensors += of_course.by_name.values()
+            tensors += _tensors_of_summands(course, of_course.ports)
+        learns = any(tensor.requires_grad for tensor in tensors)
+        differentiated = learns and torch.is_grad_enabled()
         works: list[Work] = []
         for course, of_course, state in zip(courses, inputs, states, strict=True):
             cell = _cell(course, of_course, differentiated=differentiated)
@@ -108,8 +111,8 @@ class CompiledLoops:
         series = {**course.series, **_draws(course)}
         return _Inputs(
             states=state.values,
-            values={n: v for n, v in values.items() if n in read},
-            series={n: v for n, v in series.items() if n in read},
+            values={name: value for name, value in values.items() if name in read},
+            series={name: value for name, value in series.items() if name in read},
             ports=tuple(port for port in course.recurrent if f"_port_{port}" in read),
         )
 
@@ -142,7 +145,8 @@ def _cell(course: Course, inputs: _Inputs, *, differentiated: bool) -> LoopCell:
     """Return the cell of a course with what its loops depend on."""
     neurons = course.neurons
     ports = {f"_port_{port}" for port in inputs.ports}
-    single = {n for n, v in {**course.values, **neurons.words}.items() if v.numel() == 1}
+    values = {**course.values, **neurons.words}
+    single = {name for name, value in values.items() if value.numel() == 1}
     wanted: set[str] = set()
     if differentiated:
         # States are always differentiated; of other inputs those that learn, to print less.
@@ -162,7 +166,7 @@ def _cell(course: Course, inputs: _Inputs, *, differentiated: bool) -> LoopCell:
     )
 
 
-def _of_summands(course: Course, ports: Sequence[str]) -> list[Tensor]:
+def _tensors_of_summands(course: Course, ports: Sequence[str]) -> list[Tensor]:
     """Return the tensors behind ports that spikes of the same course reach."""
     tensors: list[Tensor] = []
     for port in ports:

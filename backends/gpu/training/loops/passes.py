@@ -48,35 +48,41 @@ class Group:
 
     def __init__(self, works: tuple[Work, ...]) -> None:
         self.works = works
-        self.summands = [
-            _Summand(work, port, term)
-            for work in works
-            for port, terms in work.recurrent.items()
-            for term in terms
-        ]
+        self.summands: list[_Summand] = []
+        for work in works:
+            for port, terms in work.recurrent.items():
+                self.summands += [_Summand(work, port, term) for term in terms]
 
     @property
     def tensors(self) -> list[Tensor]:
         """All by which is differentiated: inputs of each work, then those of summands."""
-        inputs = [tensor for work in self.works for tensor in work.inputs.values()]
-        return inputs + [tensor for summand in self.summands for tensor in summand.tensors]
+        tensors: list[Tensor] = []
+        for work in self.works:
+            tensors += work.inputs.values()
+        for summand in self.summands:
+            tensors += summand.tensors
+        return tensors
 
     @property
     def recurrent(self) -> list[tuple[_Summand, Recurrent]]:
         """The summands that are made step by step."""
-        return [(s, s.term) for s in self.summands if isinstance(s.term, Recurrent)]
+        return [
+            (summand, summand.term)
+            for summand in self.summands
+            if isinstance(summand.term, Recurrent)
+        ]
 
     def segments(self) -> list[slice]:
         """Return the steps whose states are computed again together."""
         length = max(1, _CACHED // max(work.size for work in self.works))
         steps = self.works[0].course.steps
-        return [slice(k, min(k + length, steps)) for k in range(0, steps, length)]
+        return [slice(first, min(first + length, steps)) for first in range(0, steps, length)]
 
     def parts(self, segment: slice) -> list[slice]:
         """Return the steps of a segment that one call runs."""
         if not self.summands:
             return [segment]
-        return [slice(k, k + 1) for k in range(segment.start, segment.stop)]
+        return [slice(step, step + 1) for step in range(segment.start, segment.stop)]
 
 
 def run_group(group: Group) -> list[tuple[Tensor | None, dict[str, Tensor], dict[str, Tensor]]]:
@@ -87,16 +93,15 @@ def run_group(group: Group) -> list[tuple[Tensor | None, dict[str, Tensor], dict
     group : Group
     """
     tensors: tuple[Tensor, ...] = _Differentiable.apply(group, *group.tensors)  # type: ignore
-    results = iter(tensors)
-    # In the order in which `forward` returns them: spikes, traces, states.
-    return [
-        (
-            next(results) if work.spiking else None,
-            {name: next(results) for name in work.cell.traced},
-            {name: next(results) for name in work.cell.code.states},
-        )
-        for work in group.works
-    ]
+    remaining = iter(tensors)
+    results = []
+    for work in group.works:
+        # In the order in which `forward` returns them: spikes, traces, states.
+        spikes = next(remaining) if work.spiking else None
+        traces = {name: next(remaining) for name in work.cell.traced}
+        states = {name: next(remaining) for name in work.cell.code.states}
+        results.append((spikes, traces, states))
+    return results
 
 
 class _Differentiable(torch.autograd.Function):
@@ -105,15 +110,20 @@ class _Differentiable(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, group: Group, *tensors: Tensor) -> tuple[Tensor, ...]:
         remaining = iter(tensors)
-        inputs = [{n: next(remaining).detach() for n in work.inputs} for work in group.works]
+        inputs = []
+        for work in group.works:
+            inputs.append({name: next(remaining).detach() for name in work.inputs})
         passed = _Forward(group, inputs)
         passed.run()
         if group.works[0].cell.differentiated:
             stored = [*passed.of_works(), *passed.of_projections()]
             ctx.group = group
-            ctx.shapes = [t.shape for t in tensors]
+            ctx.shapes = [tensor.shape for tensor in tensors]
             ctx.names = [list(tensors_by_name) for tensors_by_name in stored]
-            ctx.save_for_backward(*(t for by_name in stored for t in by_name.values()))
+            flat: list[Tensor] = []
+            for tensors_by_name in stored:
+                flat += tensors_by_name.values()
+            ctx.save_for_backward(*flat)
             ctx.set_materialize_grads(False)
         return tuple(passed.results())
 
@@ -128,9 +138,13 @@ class _Differentiable(torch.autograd.Function):
         count = len(group.works)
         passed = _Backward(group, stored[:count], stored[count:], gradients=iter(gradients))
         passed.run()
-        # A value that was expanded for the loops has the sum of its copies' gradients.
-        results = zip(passed.results(ctx.needs_input_grad[1:]), ctx.shapes, strict=True)
-        return (None, *(None if g is None else g.sum_to_size(shape) for g, shape in results))
+        results: list[Tensor | None] = [None]
+        for gradient, shape in zip(
+            passed.results(ctx.needs_input_grad[1:]), ctx.shapes, strict=True
+        ):
+            # A value that was expanded for the loops has the sum of its copies' gradients.
+            results.append(None if gradient is None else gradient.sum_to_size(shape))
+        return tuple(results)
 
 
 class _Forward:
@@ -145,9 +159,9 @@ class _Forward:
             for work, values in zip(group.works, inputs, strict=True)
         ]
         self._history: History = {work.name: [] for work in group.works}
-        self._between: list[dict[str, list[Tensor]]] = [
-            {name: [] for name in work.changing} for work in group.works
-        ]
+        self._between: list[dict[str, list[Tensor]]] = []
+        for work in group.works:
+            self._between.append({name: [] for name in work.changing})
 
     def run(self) -> None:
         """Run all steps."""
@@ -183,32 +197,34 @@ class _Forward:
         for work, arrays in zip(self._group.works, self._arrays, strict=True):
             if work.until is not None:
                 work.until = arrays.fixed["until"]
-            results += [arrays.whole["spikes"]] if work.spiking else []
+            if work.spiking:
+                results.append(arrays.whole["spikes"])
             results += [arrays.whole[f"trace {name}"] for name in work.cell.traced]
             results += [arrays.fixed[f"state {name}"] for name in work.cell.code.states]
         return results
 
     def of_works(self) -> list[dict[str, Tensor]]:
-        """Return what the backward pass reads of each work: what is given, and states between."""
-        result = []
-        for work, arrays, between in zip(
-            self._group.works, self._arrays, self._between, strict=True
-        ):
+        """Return what the backward pass reads of each work: its inputs, and states between."""
+        stored = []
+        works = zip(self._group.works, self._arrays, self._between, strict=True)
+        for work, arrays, between in works:
+            traces = {f"trace {name}" for name in work.cell.traced}
+            results = {*work.changing, *traces, "spikes"}
             by_name = {**arrays.fixed, **arrays.whole}
-            results = {*work.changing, "spikes", *(f"trace {n}" for n in work.cell.traced)}
-            stored = {n: array for n, array in by_name.items() if n not in results}
-            result.append(
-                stored | {f"between {name}": torch.stack(ends) for name, ends in between.items()}
-            )
-        return result
+            inputs = {name: array for name, array in by_name.items() if name not in results}
+            states = {f"between {name}": torch.stack(ends) for name, ends in between.items()}
+            stored.append(inputs | states)
+        return stored
 
     def of_projections(self) -> list[dict[str, Tensor]]:
         """Return what the backward pass reads of each recurrent projection."""
         result = []
         for _, term in self._group.recurrent:
             spikes = self._spikes_of(term.connection.source)
-            operands = {f"operand {n}": operand for n, operand in enumerate(term.operands)}
-            result.append(operands | {"rows": term.rows(spikes, self._history)})
+            stored = {"rows": term.rows(spikes, self._history)}
+            for number, operand in enumerate(term.operands):
+                stored[f"operand {number}"] = operand
+            result.append(stored)
         return result
 
     def _spikes_of(self, population: str) -> Tensor:
@@ -226,8 +242,10 @@ def _start(work: Work, inputs: Mapping[str, Tensor], length: int) -> Arrays:
             # Loops change states in place.
             state = tensor.expand(work.shape)
             fixed[name] = state.clone(memory_format=torch.contiguous_format)
+        elif name in work.cell.series:
+            whole[name] = work.lay_out(name, tensor)
         else:
-            (whole if name in work.cell.series else fixed)[name] = work.laid_out(name, tensor)
+            fixed[name] = work.lay_out(name, tensor)
     fixed["@dt"] = torch.tensor(work.course.neurons.dt, dtype=torch.float64)
     pause = work.course.neurons.pause
     if work.until is not None and pause is not None:
@@ -279,7 +297,7 @@ class _Backward:
             work.name: [] for work in group.works
         }
         for (summand, term), stored in zip(group.recurrent, of_projections, strict=True):
-            operands = tuple(stored[f"operand {n}"] for n in range(len(term.operands)))
+            operands = _operands_of(term, stored)
             self._into[summand.work.name].append((summand, term, operands))
 
     def run(self) -> None:
@@ -347,17 +365,17 @@ class _Backward:
         for work, arrays in zip(self._group.works, self._arrays, strict=True):
             by_name = {**arrays.fixed, **arrays.whole}
             for name in work.inputs:
-                state = name.startswith("state ")
-                key = name.replace("state", "carry", 1) if state else f"gradient {name}"
+                is_state = name.startswith("state ")
+                key = name.replace("state", "carry", 1) if is_state else f"gradient {name}"
                 results.append(by_name.get(key))
         arrays_of = dict(zip(self._into, self._arrays, strict=True))
-        numbers = iter(range(len(self._of_projections)))
+        of_projections = iter(self._of_projections)
         for summand in self._group.summands:
             at_port = arrays_of[summand.work.name].whole[f"gradient _port_{summand.port}"]
             if isinstance(summand.term, Recurrent):
-                wanted = needed[len(results) : len(results) + len(summand.tensors)]
-                stored = self._of_projections[next(numbers)]
-                results += _of_operands(summand.term, at_port, stored, wanted)
+                needed_here = needed[len(results) : len(results) + len(summand.tensors)]
+                stored = next(of_projections)
+                results += _differentiate_operands(summand.term, at_port, stored, needed_here)
             else:
                 results += [at_port for _ in summand.tensors]
         return results
@@ -369,7 +387,7 @@ def _start_back(
     """Return the arrays of a backward pass; ``length`` is that of a segment."""
     cell = work.cell
     course = work.course
-    fixed = {n: a for n, a in stored.items() if not n.startswith("between ")}
+    fixed = {name: array for name, array in stored.items() if not name.startswith("between ")}
     whole = {name: fixed.pop(name) for name in cell.series if name in fixed}
     for name in cell.traced:
         whole[f"traced {name}"] = work.full(next(gradients), course.steps)
@@ -400,21 +418,26 @@ def _restore(work: Work, arrays: Arrays, stored: Mapping[str, Tensor], number: i
         arrays.buffers[f"stored {name}"][0] = arrays.fixed[f"state {name}"]
 
 
-def _of_operands(
+def _operands_of(term: Recurrent, stored: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    """Return the operands of a projection, one for each delay."""
+    return tuple(stored[f"operand {number}"] for number in range(len(term.operands)))
+
+
+def _differentiate_operands(
     term: Recurrent,
     at_port: Tensor,
     stored: Mapping[str, Tensor],
-    wanted: tuple[bool, ...],
+    needed: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """Return the gradients of the operands of a projection, by all steps at once."""
-    operands = tuple(stored[f"operand {n}"] for n in range(len(term.operands)))
+    operands = _operands_of(term, stored)
     results: list[Tensor | None] = []
-    for number, is_wanted in enumerate(wanted):
-        late = term.late(number)
-        errors = at_port[late:]
+    for number, is_needed in enumerate(needed):
+        errors = at_port[term.late(number) :]
         rows = stored["rows"][: errors.shape[0]]
-        known = is_wanted and errors.shape[0] > 0
-        results.append(
-            term.connection.differentiate(errors, rows, operands, number) if known else None
-        )
+        gradient = None
+        # A delay longer than the run brings nothing.
+        if is_needed and errors.shape[0] > 0:
+            gradient = term.connection.differentiate(errors, rows, operands, number)
+        results.append(gradient)
     return results

@@ -64,9 +64,13 @@ def names_read(code: CellProgram, distance: Expr | None) -> frozenset[str]:
     distance : Expr or None
         From the threshold.
     """
-    trees = [s.value for s in (*code.integrate, *code.after)]
+    trees = [statement.value for statement in (*code.integrate, *code.after)]
     trees += [tree for tree in (code.detect, distance) if tree is not None]
-    return frozenset().union(*(names(t) | {draw_name(d) for d in draws(t)} for t in trees))
+    read: set[str] = set()
+    for tree in trees:
+        read |= names(tree)
+        read |= {draw_name(draw) for draw in draws(tree)}
+    return frozenset(read)
 
 
 def print_loops(cell: LoopCell) -> tuple[str, dict[str, list[str]]]:
@@ -97,6 +101,10 @@ def print_loops(cell: LoopCell) -> tuple[str, dict[str, list[str]]]:
     ]
     entries = {name: printer.entries for name, printer in printers.items()}
     return "\n".join([*header, body]) + "\n", entries
+
+
+# Arguments that are numbers: the first step, how many there are, and neurons of all samples.
+_COUNTS = ("_first", "_steps", "_size")
 
 
 class _Printer:
@@ -144,9 +152,9 @@ class _Printer:
 
     def _read_values(self) -> None:
         """Give all names that the equations read a name in printed source."""
-        own = {*self.code.states, *(s.target for s in self.code.integrate)}
-        read = sorted(names_read(self.code, self.cell.distance) - own)
-        for number, name in enumerate(read):
+        assigned = {statement.target for statement in self.code.integrate}
+        read = names_read(self.code, self.cell.distance) - assigned - set(self.code.states)
+        for number, name in enumerate(sorted(read)):
             self._values[name] = value = f"_value{number}"
             if name == "t":
                 # The product is of float64: in float32, late steps could not be told apart.
@@ -181,7 +189,7 @@ class _Printer:
         result = dict(states)
         for statement in self.code.after:
             tape.assign(statement.target, statement.value)
-        for name in dict.fromkeys(s.target for s in self.code.after):
+        for name in dict.fromkeys(statement.target for statement in self.code.after):
             # The mask has no derivative: the reset is detached from the spike.
             result[name] = tape.select("_spiking", tape.values[name], states[name])
         return result
@@ -205,7 +213,8 @@ class _Printer:
             # The condition must be known before the lines of the reset, which select by it.
             condition = tape.condition(self.code.detect)
             inner += tape.lines
-            inner.append(f"_spiking = {condition}{' & _active' if cell.refractory else ''}")
+            gate = " & _active" if cell.refractory else ""
+            inner.append(f"_spiking = {condition}{gate}")
             done = len(tape.lines)
             states = self._reset(tape, states)
             inner += tape.lines[done:]
@@ -216,7 +225,7 @@ class _Printer:
         stores = [(f"trace {name}", "_row + _n", name) for name in cell.traced]
         if cell.differentiated:
             # Row 0 has the states before the first step.
-            stores += [(f"stored {n}", "_row + _size + _n", n) for n in self.code.states]
+            stores += [(f"stored {name}", "_row + _size + _n", name) for name in self.code.states]
         inner += [self._store(entry, states[name], index) for entry, index, name in stores]
         return self._function("forward", "_k = _j", inner)
 
@@ -257,8 +266,10 @@ class _Printer:
         lines, known = tape.differentiate(adjoints)
         inner += lines
         for name in self.code.states:
-            passed = known.get(f"_state_{name}", "zero")
-            inner.append(self._store(f"carry {name}", f"{passed} * _pass" if cell.cut else passed))
+            carried = known.get(f"_state_{name}", "zero")
+            if cell.cut:
+                carried += " * _pass"
+            inner.append(self._store(f"carry {name}", carried))
         for name in sorted(cell.wanted):
             inner += self._gather(name, known.get(self._values.get(name, ""), "zero"))
         if cell.cut:
@@ -285,8 +296,9 @@ class _Printer:
         if HELD in tape.values:
             masks.append(f"({tape.values[HELD]} == zero)")
         error = self._load("error", "_row + _n")
-        gated = f"where({' & '.join(masks)}, {error}, zero)" if masks else error
-        return [f"_error = {gated}"]
+        if masks:
+            error = f"where({' & '.join(masks)}, {error}, zero)"
+        return [f"_error = {error}"]
 
     def _gather(self, name: str, gradient: str) -> Iterable[str]:
         if name in self.cell.series:
@@ -297,7 +309,7 @@ class _Printer:
 
     def _function(self, name: str, order: str, inner: list[str]) -> list[str]:
         # Steps are the outer loop, so that the states of a block stay in the first cache.
-        counts = [f"{n} = {self._argument(f'@{n}')}" for n in ("_first", "_steps", "_size")]
+        counts = [f"{word} = {self._argument(f'@{word}')}" for word in _COUNTS]
         steps = [order, "_row = _k * _size", *self._per_step, "for _n in range(start, stop):"]
         setup = [*counts, *self._setup, "for _j in range(_steps):"]
         return [

@@ -85,7 +85,9 @@ class Work:
     def changing(self) -> list[str]:
         """The arrays that steps change."""
         names = [f"state {name}" for name in self.cell.code.states]
-        return names if self.until is None else [*names, "until"]
+        if self.until is not None:
+            names.append("until")
+        return names
 
     @property
     def spiking(self) -> bool:
@@ -100,11 +102,13 @@ class Work:
         """Return a gradient; zeros if there is none."""
         return self.new(*rows).zero_() if gradient is None else gradient.contiguous()
 
-    def laid_out(self, name: str, tensor: Tensor) -> Tensor:
+    def lay_out(self, name: str, tensor: Tensor) -> Tensor:
         """Return a value or series as the loops read it."""
         if name in self.cell.series:
             return tensor.expand(self.course.steps, *self.shape).contiguous()
-        return tensor if name in self.cell.single else tensor.expand(self.shape).contiguous()
+        if name in self.cell.single:
+            return tensor
+        return tensor.expand(self.shape).contiguous()
 
     def buffers(self, steps: int) -> dict[str, Tensor]:
         """Return what the backward loop reads of a segment: all segments use it in turn."""
