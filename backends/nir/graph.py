@@ -95,6 +95,36 @@ def loops_of(names: Iterable[str], pairs: Sequence[tuple[str, str]]) -> dict[str
     return {name: int(labels[position]) for name, position in positions.items()}
 
 
+def closing_pairs(starts: Iterable[str], pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return the connections that lead back to a node on the way to them, and so close a loop.
+
+    Readers compute node after node along the connections: what these carry waits for a step.
+
+    Parameters
+    ----------
+    starts : iterable of str
+        Where the ways begin, the first ones first.
+    pairs : iterable of (str, str)
+        Source and target of each connection, in the order in which they are followed.
+    """
+    after = _grouped(pairs)
+    closing: set[tuple[str, str]] = set()
+    followed: set[str] = set()
+    for start in starts:
+        way = {start: iter(after.get(start, ()))} if start not in followed else {}
+        while way:
+            name, targets = next(reversed(way.items()))
+            target = next(targets, None)
+            if target is None:
+                del way[name]
+                followed.add(name)
+            elif target in way:
+                closing.add((name, target))
+            elif target not in followed:
+                way[target] = iter(after.get(target, ()))
+    return closing
+
+
 def range_text(values: Any) -> str:
     """Return numbers as text: one if all are equal, else the least and the greatest."""
     array = np.asarray(values, np.float64)

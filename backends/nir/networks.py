@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from neurosim.network.validation import to_steps
 from neurosim.network.wiring.edge_lists import from_arrays
 from neurosim.network.wiring.grids import average_pooling, convolution
 
-from .graph import FIELDS, NEURONS, OPTIONAL, Graph, Node, loops_of
+from .graph import FIELDS, NEURONS, OPTIONAL, Graph, Node, closing_pairs
 
 _SECOND = 1000.0  # ms
 _LEAK = "(v_leak - v + r * {current}) / tau"
@@ -105,9 +106,13 @@ class _Builder:
         biases = self._biases(paths)
         for name in self._shapes:
             self._add_population(name, nodes[name], biases.get(name, 0.0))
-        loops = loops_of(self._shapes, [(path.source, path.target) for path in paths])
+        # As the graph is written: inputs first, and no order but that of names otherwise.
+        inputs = sorted(name for name, node in nodes.items() if node.type == "Input")
+        closing = closing_pairs([*inputs, *sorted(nodes)], self._graph.edges)
         for path in paths:
-            self._add_projection(path, is_loop=loops[path.source] == loops[path.target])
+            way = (path.source, *path.nodes, path.target)
+            waits = any(pair in closing for pair in pairwise(way))
+            self._add_projection(path, waits=waits)
         outputs = [name for name, node in nodes.items() if node.type == "Output"]
         # Several outputs may carry the spikes of one population.
         recorded: dict[str, None] = {}
@@ -269,7 +274,7 @@ class _Builder:
                 biases[path.target] = biases.get(path.target, np.float64(0.0)) + total
         return biases
 
-    def _add_projection(self, path: _Path, *, is_loop: bool) -> None:
+    def _add_projection(self, path: _Path, *, waits: bool) -> None:
         source = self._net.populations[self._names[path.source]]
         target = self._net.populations[self._names[path.target]]
         if self._graph.nodes[path.source].type not in (*_SPIKING, "Input"):
@@ -278,7 +283,7 @@ class _Builder:
                 "Let it feed an output alone.",
             )
         nodes = [self._graph.nodes[name] for name in path.nodes]
-        steps = self._delay(path, nodes) - int(not is_loop)
+        steps = self._delay(path, nodes) - int(not waits)
         # Without a delay a spike acts in its own step, as readers compute layer after layer.
         timing: dict[str, Any] = {"same_step": True}
         if steps >= 0:

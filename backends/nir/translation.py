@@ -14,7 +14,7 @@ from neurosim.network.validation import to_steps
 from neurosim.network.wiring.grids import average_pooling, convolution
 
 from .equations import Firing, NeuronMatch, Unmatched, is_input, match_neurons
-from .graph import Graph, Node, loops_of, range_text
+from .graph import Graph, Node, closing_pairs, loops_of, range_text
 from .layers import Layer, Weights, layer_of
 
 _SECOND = 1000.0  # ms
@@ -61,10 +61,23 @@ class _Builder:
         loops = loops_of(self._concrete.populations, pairs)
         # A network with same-step projections is meant step by step: then all delays are written.
         in_steps = any(projection.same_step for projection in projections)
+        closing = self._closing_pairs(pairs)
         for projection in projections:
-            is_loop = loops[projection.source] == loops[projection.target]
-            self._add_projection(projection, is_loop=is_loop, in_steps=in_steps)
+            source, target = projection.source, projection.target
+            # Within a loop a step more or less would change the rhythm of all.
+            self._add_projection(
+                projection,
+                waits=(source, target) in closing,
+                in_steps=in_steps or loops[source] == loops[target],
+            )
         self._add_outputs()
+
+    def _closing_pairs(self, pairs: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return the connections over which readers of the file let spikes wait for a step."""
+        populations = self._concrete.populations
+        names = sorted(populations, key=self._name)
+        inputs = [name for name in names if self._is_input(name)]
+        return closing_pairs([*inputs, *names], pairs)
 
     def _report(
         self,
@@ -219,7 +232,7 @@ class _Builder:
     # ---- projections
 
     def _add_projection(
-        self, projection: ConcreteProjection, *, is_loop: bool, in_steps: bool
+        self, projection: ConcreteProjection, *, waits: bool, in_steps: bool
     ) -> None:
         place = Place("projection", projection.name)
         if projection.rule is not None:
@@ -240,7 +253,7 @@ class _Builder:
             self._report(place, "impossible", reason, "Leave it out, or give the cell a spike.")
             return
         path = [self._name(projection.source)]
-        delay = self._delay(projection, is_loop=is_loop, in_steps=in_steps)
+        delay = self._delay(projection, waits=waits, in_steps=in_steps)
         if delay is not None:
             path.append(self._add(f"{projection.name} delay", Node("Delay", {"delay": delay})))
         layer_place = Place("projection", projection.name, "weights")
@@ -256,7 +269,7 @@ class _Builder:
         self.edges += list(zip(path[:-1], path[1:], strict=True))
 
     def _delay(
-        self, projection: ConcreteProjection, *, is_loop: bool, in_steps: bool
+        self, projection: ConcreteProjection, *, waits: bool, in_steps: bool
     ) -> np.ndarray | None:
         """Return the delay of each source neuron in s, None for none; report it."""
         place = Place("projection", projection.name, "delay")
@@ -274,9 +287,18 @@ class _Builder:
                 "Use one projection for each delay.",
             )
             return None
-        # Within a loop, readers feed a spike back in the next step by themselves.
-        total = steps + int(not projection.same_step) - int(is_loop)
-        if not is_loop and not projection.same_step and not in_steps and not np.any(steps):
+        # Where a loop closes, readers feed a spike back in the next step by themselves.
+        total = steps + int(not projection.same_step) - int(waits)
+        if np.any(total < 0):
+            self._report(
+                place,
+                "impossible",
+                "it acts within the step here, and closes a loop for readers that begin at the "
+                "inputs: they let it wait for the next step.",
+                "Let another connection of the loop be same_step=True, or none.",
+            )
+            return None
+        if not in_steps and not np.any(steps):
             self._report(
                 place,
                 "approximated",

@@ -89,12 +89,28 @@ def delayed() -> Any:
     return nir.NIRGraph(graph.nodes | loop, edges, type_check=False)
 
 
+def two_in_a_loop() -> Any:
+    """Return two layers, of which the second feeds the first one back."""
+    graph = chain(
+        ("inputs", nir.Input(shape_of(3))),
+        ("w", nir.Linear(RNG.normal(0.8, 3.0, size=(4, 3)))),
+        ("n", neurons("LIF", (4,))),
+        ("there", nir.Linear(RNG.normal(3.0, 4.0, size=(5, 4)))),
+        ("m", neurons("LIF", (5,))),
+        ("output", nir.Output(shape_of(5))),
+    )
+    back = {"back": nir.Linear(RNG.normal(1.0, 3.0, size=(4, 5)))}
+    edges = [*graph.edges, ("m", "back"), ("back", "n")]
+    return nir.NIRGraph(graph.nodes | back, edges, type_check=False)
+
+
 GRAPHS = {
     **{node_type: single(node_type) for node_type in ("LIF", "IF", "LI", "I", "CubaLIF", "CubaLI")},
     "Affine": single("LIF", affine=True),
     "Affine with a current": single("CubaLIF", affine=True),
     "convolution and pool": images(),
     "delay and loop": delayed(),
+    "two in a loop": two_in_a_loop(),
 }
 
 
@@ -151,7 +167,9 @@ def responses(net: ns.Network) -> np.ndarray:
     return spikes
 
 
-@pytest.mark.parametrize("name", ["LIF", "CubaLIF", "Affine", "convolution and pool"])
+@pytest.mark.parametrize(
+    "name", ["LIF", "CubaLIF", "Affine", "convolution and pool", "two in a loop"]
+)
 def test_norse_runs_the_file_and_gives_the_same_spikes(load, tmp_path, name):
     """In float32 there, so that a voltage at its threshold could differ; none is here."""
     torch = pytest.importorskip("torch")
