@@ -212,9 +212,10 @@ def _require_initial(
         return
     if isinstance(value, Table):
         return  # a population checks these two, which knows its parameters and the time step
-    symbols = parts.symbols()
+    # A population has an index and a size, and may have positions.
+    words = {*parts.symbols(), *WORDS, "x", "y", "z"}
     if isinstance(value, str):
-        if read(value, reserved=symbols, declared=declared, where=where) is None:
+        if read(value, reserved=words, declared=declared, where=where) is None:
             return
     if not np.isfinite(to_engine(value, declared, where=where)).all():
         raise ModelError(

@@ -179,3 +179,46 @@ def test_positions_are_no_state_of_the_cell():
     with pytest.raises(ns.NetworkError, match="'p': found positions=, .* a name of cell 'two'"):
         net.population("p", 1, cell, positions=[[0, 0, 0]])
     net.population("p", 1, cell)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("0.5*i", [0, 0.5, 1]),
+        ("2 * N", [6, 6, 6]),
+        ("2*x/um", [2, 6, 10]),
+        ("2*rho", [6, 6, 6]),
+        ("2*step", [4, 4, 4]),
+        ("2*t/ms", [4, 4, 4]),
+    ],
+)
+def test_a_number_and_a_word_of_the_language_are_an_expression(text, values):
+    """With ``1*`` in front, `i` was taken for a unit that nobody knows."""
+    cell = ns.Cell("v : 1", parameters={"k": 1.0})
+    net = ns.Network("net", dt="1 ms")
+    rho = {"rho": ns.uniform(3, 3)} if "rho" in text else {}
+    net.population("p", 3, cell, positions=[[1, 0], [3, 0], [5, 0]], k=text, **rho)
+    run = ns.prepare(net, backend="reference")
+    run.run("3 ms")
+    assert np.broadcast_to(run.get("p", "k"), 3).tolist() == values
+
+
+def test_initial_values_of_a_cell_begin_with_a_number_as_well():
+    cell = ns.Cell("v : 1; u : 1", parameters={"b": 2.0}, initial={"v": "2*b", "u": "3*i"})
+    net = ns.Network("net", dt="1 ms")
+    net.population("p", 2, cell)
+    run = ns.prepare(net, backend="reference")
+    assert run.get("p", "v").tolist() == [4, 4] and run.get("p", "u").tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("text", ["2*t/ms", "t*2/ms"])
+def test_text_over_time_is_refused_where_a_value_stays(text):
+    net = ns.Network("net", dt="1 ms")
+    cell = ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")})
+    p = net.population("p", 2, cell)
+    message = r"depends on time \(t\), expected a value for the whole run"
+    with pytest.raises(ns.ModelError, match=message):
+        net.project(p, p, ns.all_to_all(), weight=text)
+    run = ns.prepare(net, backend="reference")
+    with pytest.raises(ns.NetworkError, match=message):
+        run.set("p", v=text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from typing import TypeAlias, TypeGuard
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from ...draws.ranges import NOT_NEGATIVE, POSITIVE, require_range
 from ...draws.values import Distribution, ParameterValue, Table, normal, uniform
 from ...errors import ModelError, NetworkError, describe_circle, describe_unknown
-from ...expr.dimensions import dimension, resolve_units
+from ...expr.dimensions import WORDS, dimension, resolve_units
 from ...expr.parse import Parser
 from ...expr.tree import Binary, Draw, Expr, Name, Number, inline, names, rewrite
 from ...model.cell import Cell
@@ -119,11 +119,13 @@ def take_time_courses(
     """
     parameters = {p.name for p in cell.parameters}
     courses: dict[str, str] = {}
+    # Whether there are positions is checked when the text is read.
+    reserved = {*words_of(cell, positions=True), *values}
     for name, value in values.items():
         if name not in parameters:
             continue
         unit = cell.parameter(name).unit
-        if not is_expression(value, cell.symbols(), unit, f"{owner}, {name}"):
+        if not is_expression(value, reserved, unit, f"{owner}, {name}"):
             continue
         # Only the tree tells the time t from the letter t in a longer name.
         words = {"t", "step"} - cell.symbols().keys()
@@ -152,13 +154,13 @@ def words_of(cell: Cell, *, positions: bool) -> dict[str, Exponents]:
 
 def is_expression(
     value: object,
-    words: Mapping[str, Exponents],
+    words: Container[str],
     unit: Unit,
     where: str,
 ) -> TypeGuard[str]:
     """Return whether a value is text and no quantity, given the names that text may read."""
     return isinstance(value, str) and (
-        read(value, reserved=words, declared=unit, where=where) is None
+        read(value, reserved={*words, *WORDS}, declared=unit, where=where) is None
     )
 
 

@@ -12,7 +12,7 @@ from ...draws import streams
 from ...draws.sampling import blocks
 from ...draws.streams import Stream
 from ...errors import ModelError, NetworkError
-from ...expr.dimensions import dimension
+from ...expr.dimensions import WORDS, dimension
 from ...expr.evaluate import evaluate
 from ...expr.parse import Parser
 from ...expr.printing import show
@@ -300,7 +300,7 @@ def is_pair_text(value: object, pairs: Pairs) -> TypeGuard[str]:
     if not isinstance(value, str):
         return False
     try:
-        return read(value, reserved=pairs.words) is None
+        return read(value, reserved={*pairs.words, *WORDS}) is None
     except ModelError:  # a number of an unknown unit, which reading the quantity will refuse
         return False
 
