@@ -5,7 +5,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support.backends import ready
+from support.examples import FEW
 from support.longest import LONGEST
 from support.without_kernels import WithoutKernels
 
@@ -21,14 +23,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--without-kernels",
         action="store_true",
-        help="skip each test that needs compiled kernels, unless it is marked kernels",
+        help="few random examples, and no test that needs compiled kernels, unless marked kernels",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse kernels if that is asked for."""
+    """Refuse kernels if that is asked for, and draw fewer examples."""
     if config.getoption("--without-kernels"):
         config.pluginmanager.register(WithoutKernels())
+        settings.load_profile(FEW)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks

@@ -11,6 +11,7 @@ import pytest
 import support.random_networks as rn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.stories import FRESH, SAME, SEED, lively, played
 
 import neurosim as ns
@@ -36,7 +37,7 @@ def test_reference_and_cpu_agree_to_the_last_bit_with_one_thread_and_two():
     seen: Counter = Counter()
 
     @SEED
-    @settings(SAME, max_examples=60)
+    @settings(SAME, max_examples=examples(60))
     @given(rn.stories())
     def compare(story):
         count_parts(story, agree(story), seen)
@@ -95,7 +96,7 @@ def test_reference_and_cpu_agree_on_a_thousand_fresh_networks(story):
 
 
 @SEED
-@settings(SAME, max_examples=25)
+@settings(SAME, max_examples=examples(25))
 @given(rn.stories(), st.lists(st.integers(0, 9), min_size=1, max_size=4))
 def test_a_run_in_pieces_equals_a_whole_run(backend, story, pieces):
     whole = played(story, backend, [("run", sum(pieces))])
@@ -104,7 +105,7 @@ def test_a_run_in_pieces_equals_a_whole_run(backend, story, pieces):
 
 
 @SEED
-@settings(SAME, max_examples=25)
+@settings(SAME, max_examples=examples(25))
 @given(rn.stories(), st.integers(0, 6))
 def test_a_run_loaded_from_a_file_goes_on_as_if_it_had_never_stopped(
     fast_backend, tmp_path_factory, story, at
@@ -120,7 +121,7 @@ def test_a_run_loaded_from_a_file_goes_on_as_if_it_had_never_stopped(
 
 
 @SEED
-@settings(SAME, max_examples=25)
+@settings(SAME, max_examples=examples(25))
 @given(rn.stories(), st.integers(0, 9))
 def test_a_snapshot_restored_with_its_clock_gives_the_same_future_again(fast_backend, story, steps):
     """The spikes in flight, decays, refractoriness and random numbers included."""
@@ -132,7 +133,7 @@ def test_a_snapshot_restored_with_its_clock_gives_the_same_future_again(fast_bac
 
 
 @SEED
-@settings(SAME, max_examples=15)
+@settings(SAME, max_examples=examples(15))
 @given(rn.stories())
 def test_what_is_recorded_does_not_change_the_run(fast_backend, story):
     recorded = rn.outcome(played(story, fast_backend))

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.any_text import any_text
+from support.examples import examples
 from support.messages import parts
 
 from neurosim.errors import ModelError, NeurosimError
@@ -86,13 +88,13 @@ def operations(inner):
 trees = st.recursive(leaves, operations, max_leaves=40).map(renumbered)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(trees)
 def test_a_tree_prints_and_parses_back_to_itself(tree):
     assert parse(show(tree)) == tree
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.recursive(
         st.one_of(leaves, st.sampled_from(UNITS).map(lambda u: Number(unit(u).size, u))),
@@ -112,7 +114,7 @@ def test_names_of_units_come_back_as_numbers_with_their_unit(tree):
     assert resolve(parse(show(tree))) == tree
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.sampled_from(["v", "out", "w"]), st.sampled_from(["=", "+=", "-=", "*=", "/="]), trees)
 def test_a_statement_prints_and_parses_back_to_itself(target, op, tree):
     statement = Assign(target, op, tree)
@@ -134,7 +136,7 @@ arithmetic = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(arithmetic, st.floats(-10, 10), st.floats(-10, 10))
 def test_the_order_of_operations_is_that_of_the_written_text(tree, v, w):
     """Python computes the printed text; the same bits must come out, for no operation may move."""
@@ -460,10 +462,10 @@ def test_nothing_is_executed(tmp_path: Path):
     assert not target.exists()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(
     st.one_of(
-        st.text(max_size=40),
+        any_text(40),
         st.text(alphabet="vw()+-*/<>=!. 0123456789e\n;:#,[]{}'\"_t", max_size=60),
     )
 )

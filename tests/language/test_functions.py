@@ -127,9 +127,10 @@ def different(a, b) -> np.ndarray:
 
 
 def arguments_of(name: str, n: int, seed: int) -> list[np.ndarray]:
-    """Return n random arguments (moderate ones and any bit pattern), then all pairs of edges."""
+    """Return n random arguments (moderate ones and any bit pattern), then all edges, or pairs."""
     random = np.random.default_rng(seed)
-    first, second = (grid.ravel() for grid in np.meshgrid(EDGES, EDGES))
+    pairs = np.meshgrid(EDGES, EDGES if ARITY[name] > 1 else EDGES[:1])
+    first, second = (grid.ravel() for grid in pairs)
     columns = []
     for edges in (first, second, second[::-1])[: ARITY[name]]:
         wild = random.integers(-(2**63), 2**63 - 1, n - n // 2).view(np.float64)

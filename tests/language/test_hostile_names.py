@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.any_text import any_text
+from support.examples import examples
 from support.messages import parts
 
 import neurosim as ns
@@ -39,7 +41,7 @@ ATTACKS = [
     "a" * 200,
 ]
 pieces = st.sampled_from(['"""', "'''", '"', "'", "\\", "\n", "\r", "#", "{", "}", "<", "$", "a"])
-hostile = st.one_of(st.text(max_size=20), st.lists(pieces, max_size=8).map("".join))
+hostile = st.one_of(any_text(20), st.lists(pieces, max_size=8).map("".join))
 
 
 @pytest.mark.parametrize("name", [*ATTACKS, None, 5, ["a"]])
@@ -67,7 +69,7 @@ def test_titles_may_have_spaces_and_run(name, backend):
     assert list(run.get("e", "w")) == [2.0, 2.0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @example('"""')
 @example('a"')
 @example('""""""')
@@ -81,7 +83,7 @@ def test_a_docstring_of_generated_code_holds_any_text_and_nothing_else(text):
     assert body[0].value.value == text
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(hostile)
 def test_printed_source_has_the_same_statements_whatever_the_name(name):
     """Names are checked when a cell is made; here that check is left out."""
@@ -94,7 +96,7 @@ def test_printed_source_has_the_same_statements_whatever_the_name(name):
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(hostile)
 def test_names_of_files_have_letters_digits_and_underscores_alone(name):
     stems = []

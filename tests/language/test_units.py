@@ -13,6 +13,7 @@ import pint
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.messages import parts
 
 import neurosim as ns
@@ -100,7 +101,7 @@ def test_texts_of_units_are_read(text, size, exponents):
     assert (parsed.size, parsed.exponents) == (pytest.approx(size, rel=1e-12), exponents)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=6, max_size=6))
 def test_the_name_of_a_dimension_reads_back_as_the_dimension(powers):
     exponents = tuple(Fraction(p, 2) for p in powers)
@@ -386,7 +387,7 @@ def of_astropy(numbers):
 @pytest.mark.parametrize(
     ("quantity", "name"),
     [
-        (of_brian, "brian2.Quantity"),
+        pytest.param(of_brian, "brian2.Quantity", marks=pytest.mark.simulator),
         (of_quantities, "quantities.Quantity"),
         (of_astropy, "test_units.WithUnit"),
     ],
@@ -412,7 +413,10 @@ def test_quantities_of_other_libraries_are_refused_and_never_lose_their_unit(qua
             to_engine(value, MS, where="here", error=NetworkError)
 
 
-@pytest.mark.parametrize("quantity", [of_brian, of_quantities, of_astropy])
+@pytest.mark.parametrize(
+    "quantity",
+    [pytest.param(of_brian, marks=pytest.mark.simulator), of_quantities, of_astropy],
+)
 def test_networks_and_cells_refuse_quantities_of_other_libraries(quantity):
     net = ns.Network("net", dt="0.1 ms")
     for act in (

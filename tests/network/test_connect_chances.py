@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -62,59 +63,55 @@ def test_fixed_probability_gives_each_set_of_targets_its_product_probability(p):
     )
 
 
-def counted(connector, sources, targets, *, outcomes):
-    """Count the outcomes of a recurrent projection over 2000 streams; each must be one of
-    `outcomes`.
+def count_choices(connector, neurons, view, *, streams):
+    """Count the sets of partners of all neurons, in recurrent projections of several streams.
+
+    A partner is told by its place among those that a neuron may choose. The view is a range from 0
+    on; a neuron of the view does not choose itself.
     """
-    counts = dict.fromkeys(outcomes, 0)
-    for seed in range(2000):
-        counts[
-            tuple(joined(connector, sources, targets, recurrent=True, stream=Stream(seed, "edges")))
-        ] += 1
-    return list(counts.values())
+    inward = isinstance(connector, fixed_indegree)
+    sides = (view, neurons) if inward else (neurons, view)
+    counts = Counter()
+    for seed in range(streams):
+        partners = {neuron: [] for neuron in neurons}
+        for pair in joined(connector, *sides, recurrent=True, stream=Stream(seed, "edges")):
+            partner, own = pair if inward else pair[::-1]
+            partners[own].append(partner - (partner > own))
+        counts.update(tuple(places) for places in partners.values())
+    return counts
 
 
 def test_fixed_probability_without_autapses_keeps_the_probability_of_all_other_sets():
-    outcomes = [
-        tuple((1, k) for k in subset)
-        for size in range(4)
-        for subset in itertools.combinations([0, 2, 3], size)
-    ]
-    sizes = np.array([len(edges) for edges in outcomes])
-    counts = counted(fixed_probability(0.4, autapses=False), [1], [0, 1, 2, 3], outcomes=outcomes)
-    assert_frequencies(counts, 2000 * 0.4**sizes * 0.6 ** (3 - sizes))
+    counts = count_choices(fixed_probability(0.4, autapses=False), range(4), range(4), streams=500)
+    outcomes = [s for size in range(4) for s in itertools.combinations(range(3), size)]
+    assert set(counts) == set(outcomes)
+    sizes = np.array([len(outcome) for outcome in outcomes])
+    assert_frequencies([counts[s] for s in outcomes], 2000 * 0.4**sizes * 0.6 ** (3 - sizes))
 
 
 @pytest.mark.parametrize("n", [2, 3])
-@pytest.mark.parametrize("me, view", [(9, [0, 1, 2, 3, 4]), (2, [0, 1, 2, 3, 4, 5])])
-def test_sets_of_targets_or_sources_are_equally_likely(n, me, view):
-    """Two of five by first occurrences, three by complement; one neuron, so that an outcome is its
-    set of partners.
+@pytest.mark.parametrize("fixed", [fixed_outdegree, fixed_indegree])
+@pytest.mark.parametrize("neurons, view, streams", [(range(5, 2005), 5, 1), (range(6), 6, 334)])
+def test_sets_of_targets_or_sources_are_equally_likely(fixed, n, neurons, view, streams):
+    """Two of five by first occurrences, three by complement; with and without the neuron itself in
+    the view.
     """
-    subsets = list(itertools.combinations([k for k in view if k != me], n))
-    outward = counted(
-        fixed_outdegree(n, autapses=False),
-        [me],
-        view,
-        outcomes=[tuple((me, k) for k in s) for s in subsets],
-    )
-    inward = counted(
-        fixed_indegree(n, autapses=False),
-        view,
-        [me],
-        outcomes=[tuple((k, me) for k in s) for s in subsets],
-    )
-    assert_frequencies(outward, [200] * 10)
-    assert_frequencies(inward, [200] * 10)
+    counts = count_choices(fixed(n, autapses=False), neurons, range(view), streams=streams)
+    assert set(counts) == set(itertools.combinations(range(5), n))
+    total = len(neurons) * streams
+    assert_frequencies(list(counts.values()), [total / 10] * 10)
 
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_sets_of_pairs_of_a_total_number_are_equally_likely(n):
     pairs = [(s, t) for s in range(2) for t in range(3) if s != t]
-    outcomes = list(itertools.combinations(pairs, n))
-    assert_frequencies(
-        counted(fixed_total_number(n, autapses=False), 2, 3, outcomes=outcomes), [500] * 4
+    connector = fixed_total_number(n, autapses=False)
+    counts = Counter(
+        tuple(joined(connector, 2, 3, recurrent=True, stream=Stream(seed, "edges")))
+        for seed in range(800)
     )
+    assert set(counts) == set(itertools.combinations(pairs, n))
+    assert_frequencies(list(counts.values()), [200] * 4)
 
 
 @pytest.mark.parametrize("multapses", [True, False])

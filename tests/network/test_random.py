@@ -63,7 +63,9 @@ def distance(values: np.ndarray, distribution) -> float:
     """Return the Kolmogorov-Smirnov distance; for 1e6 right draws it is below 0.00195 in 999 of
     1000 cases.
     """
-    return stats.ks_1samp(values, distribution.cdf).statistic
+    chances = distribution.cdf(np.sort(values))
+    steps = np.arange(values.size + 1) / values.size
+    return max((steps[1:] - chances).max(), (chances - steps[:-1]).max())
 
 
 @pytest.mark.parametrize(("counter", "key", "result"), KNOWN)

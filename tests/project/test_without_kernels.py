@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from numba import njit
 from support.without_kernels import WithoutKernels
 
 from neurosim.compiled import cache
@@ -51,3 +52,15 @@ def test_a_test_is_skipped_at_its_first_kernel_unless_it_is_marked(plugin):
     plugin.pytest_unconfigure()
     next(plugin.pytest_runtest_protocol(unmarked))
     assert cache.functions("add", SOURCE)["add"].call(4) == 9
+
+
+@pytest.mark.kernels
+def test_a_test_is_skipped_when_numba_first_compiles_unless_it_is_marked(plugin):
+    unmarked = SimpleNamespace(get_closest_marker=lambda name: None)
+    marked = SimpleNamespace(get_closest_marker=lambda name: pytest.mark.kernels)
+    add = njit(lambda x: x + 5)
+    next(plugin.pytest_runtest_protocol(unmarked))
+    with pytest.raises(pytest.skip.Exception, match="which make test runs"):
+        add(4)
+    next(plugin.pytest_runtest_protocol(marked))
+    assert add(4) == 9

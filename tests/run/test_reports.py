@@ -102,6 +102,7 @@ def test_a_check_by_an_engine_draws_nothing_and_a_run_draws_once(backend, counts
     assert counts == {"draws": 1, "translations": 0}
 
 
+@pytest.mark.experiment
 def test_export_on_the_command_line_draws_once(counts, tmp_path, capsys):
     from neurosim.cli.main import main
 

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 from neurosim.compiled import cache
 
@@ -19,18 +20,20 @@ REASON = "it compiles kernels, which make test runs"
 class WithoutKernels:
     """A plugin of pytest.
 
-    Kernels that an earlier run has compiled are refused too: the tests that run do not depend on
-    the machine's cache.
+    A kernel is all that `cache.functions` returns, and all that Numba compiles when it is called.
+    Those that an earlier run has compiled are refused too: the tests that run do not depend on the
+    machine's cache.
     """
 
     def __init__(self) -> None:
-        self._functions = cache.functions
+        self._functions, self._compile = cache.functions, Dispatcher.compile
         self._allowed = False
         cache.functions = self._load
+        Dispatcher.compile = lambda dispatcher, types: self._compile_for(dispatcher, types)
 
     def pytest_unconfigure(self) -> None:
         """Let this process use kernels again."""
-        cache.functions = self._functions
+        cache.functions, Dispatcher.compile = self._functions, self._compile
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -53,3 +56,8 @@ class WithoutKernels:
         if not self._allowed:
             pytest.skip(REASON)
         return self._functions(*args, **options)
+
+    def _compile_for(self, dispatcher: Dispatcher, types: Any) -> Any:
+        if not self._allowed:
+            pytest.skip(REASON)
+        return self._compile(dispatcher, types)

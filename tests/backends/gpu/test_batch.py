@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import support.random_networks as rn
 from hypothesis import given, settings
+from support.examples import examples
 from support.stories import SAME, SEED, lively
 
 import neurosim as ns
@@ -39,7 +40,7 @@ def differences(batch: ns.Batch, alone: list[ns.Run]) -> list[str]:
 
 
 @SEED
-@settings(SAME, max_examples=8)
+@settings(SAME, max_examples=examples(8))
 @given(rn.stories())
 def test_random_networks_side_by_side_equal_replicas_one_by_one(story):
     alone = [ns.prepare(story.net, replica=r, **ON_CPU) for r in range(SAMPLES)]

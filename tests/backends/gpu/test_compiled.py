@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import support.random_networks as rn
 from hypothesis import given, settings
+from support.examples import examples
 from support.stories import SAME, SEED, lively, played
 
 import neurosim as ns
@@ -71,7 +72,7 @@ def test_compiled_words_have_the_bits_of_numpy_where_products_overflow():
 
 @pytest.mark.slow
 @SEED
-@settings(SAME, max_examples=20)
+@settings(SAME, max_examples=examples(20))
 @given(rn.stories())
 def test_random_networks_are_equal_with_compiled_cells(story):
     """Noise, plasticity and all other parts of the catalogue; it takes an hour on two cores."""

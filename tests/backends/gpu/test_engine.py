@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import support.random_networks as rn
 from hypothesis import given, settings
+from support.examples import examples
 from support.stories import FRESH, SAME, SEED, lively, played
 
 import neurosim as ns
@@ -27,7 +28,7 @@ def agree(story: rn.Story) -> None:
 
 
 @SEED
-@settings(SAME, max_examples=40)
+@settings(SAME, max_examples=examples(40))
 @given(rn.stories())
 def test_random_networks_agree_with_the_reference_to_the_last_bit(story):
     agree(story)
@@ -219,7 +220,7 @@ def test_float32_runs_in_float32_and_stays_near_float64():
 
 
 @SEED
-@settings(SAME, max_examples=15)
+@settings(SAME, max_examples=examples(15))
 @given(rn.stories())
 def test_float32_runs_every_random_network_and_repeats_itself(story):
     one, other = (rn.outcome(played(story, precision="float32", **ON_CPU)) for _ in range(2))
