@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias, TypeGuard
 
 import numpy as np
@@ -154,7 +154,7 @@ def words_of(cell: Cell, *, positions: bool) -> dict[str, Exponents]:
 
 def is_expression(
     value: object,
-    words: Container[str],
+    words: Collection[str],
     unit: Unit,
     where: str,
 ) -> TypeGuard[str]:
