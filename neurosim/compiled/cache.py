@@ -92,12 +92,9 @@ class Store:
     def load(self, name: str) -> bytes | None:
         """Return the content that was saved, None if there is none or it is damaged."""
         for folder in self.read:
-            # Damage of any kind: a folder in its place, no permission, an error of the disk.
-            with suppress(OSError):
-                content = (folder / name).read_bytes()
-                data = content[_DIGEST:]
-                if content[:_DIGEST] == _digest(data):
-                    return data
+            content = _read(folder / name)
+            if content is not None and content[:_DIGEST] == _digest(content[_DIGEST:]):
+                return content[_DIGEST:]
         return None
 
     def save(self, name: str, data: bytes) -> None:
@@ -157,7 +154,10 @@ def _open(engine: Path | None) -> Store:
     If its folder cannot be written, or its code must not be run, a temporary folder takes its
     place, which is removed at the end of the process.
     """
-    top = root()
+    try:
+        top = root()
+    except OSError as error:  # the current folder is gone, to which a path is relative
+        return _spare(f"the folder of NEUROSIM_CACHE cannot be told ({error.strerror or error})")
     if top is None:
         return _spare("there is no home folder")
     wanted = top / key(engine)
@@ -294,11 +294,19 @@ def _execute(stem: str, source: str, files: Store) -> ModuleType:
 def _find(name: str, content: bytes, files: Store) -> Path:
     """Return the path of a file with this content, which is written if there is none."""
     for directory in files.read:
-        with suppress(OSError):
-            if (directory / name).read_bytes() == content:
-                return directory / name
+        if _read(directory / name) == content:
+            return directory / name
     files.write(name, content)
     return (files.written or Path("neurosim")) / name
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the content of a file; None of whatever damage has put in its place."""
+    # A folder, no permission, an error of the disk; a pipe or a device would be read for ever.
+    with suppress(OSError):
+        if path.is_file():
+            return path.read_bytes()
+    return None
 
 
 def _digest(data: bytes) -> bytes:

@@ -292,6 +292,41 @@ def test_a_full_disk_is_told_once_and_stops_nothing(tmp_path, monkeypatch):
     core.folder.cache_clear()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("damage", ["a pipe", "a device", "a link to itself"])
+def test_what_cannot_be_read_to_its_end_is_no_code(tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("NEUROSIM_CACHE", str(tmp_path))
+    monkeypatch.setattr(core, "_loaded", {})
+    files = fresh_folder()
+    source = "said = 1\n"
+    stem = core._stem("damaged", source)
+    for name in (f"{stem}.py", f"{stem}.code"):
+        if damage == "a pipe":
+            os.mkfifo(files / name)
+        else:
+            (files / name).symlink_to("/dev/zero" if damage == "a device" else name)
+    store = core.store(cache.HERE)
+    assert store.load(f"{stem}.code") is None
+    store.save(f"{stem}.code", b"machine code")
+    assert core.load("damaged", source, engine=cache.HERE).said == 1
+    assert (files / f"{stem}.py").read_text() == source
+    assert store.load(f"{stem}.code") == b"machine code"
+    core.folder.cache_clear()
+
+
+def test_a_relative_folder_in_a_current_folder_that_is_gone_is_told(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setenv("NEUROSIM_CACHE", "relative")
+    monkeypatch.setattr(core.atexit, "register", lambda _: None)
+    spare = fresh_folder()
+    assert "cannot be told" in core.store(cache.HERE).reason
+    shutil.rmtree(spare)
+    core.folder.cache_clear()
+
+
 def fresh_folder() -> Path:
     core.folder.cache_clear()
     folder = cache.folder()
