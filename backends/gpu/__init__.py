@@ -62,7 +62,8 @@ class GpuBackend:
             ``device`` ("cuda", "cuda:N" or "cpu"; a CUDA device unless named), ``precision``
             ("float64" or "float32"), ``batch`` (number of samples, each a run of its own),
             ``replica`` (replica word of the random numbers; of sample b, larger by b),
-            ``compile`` (cells are compiled by `torch.compile` where no Triton kernel runs).
+            ``compile`` (cells, draws, and statements of rules that all elements execute in each
+            step are compiled by `torch.compile` where no Triton kernel runs).
 
         Raises
         ------

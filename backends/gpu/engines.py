@@ -43,7 +43,8 @@ def open_engine(
     count : int
         Samples side by side.
     compile : bool
-        Whether `torch.compile` compiles cells; kernels of Triton are compiled anyway.
+        Whether `torch.compile` compiles cells, draws, and statements that all elements execute;
+        kernels of Triton are compiled anyway.
 
     Warns
     -----

@@ -1,16 +1,16 @@
-"""Functions of cells and draws compiled by `torch.compile`; if that fails, they run as they are."""
+"""Parts of a step compiled by `torch.compile`; if that fails, they run as they are."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from types import FunctionType
 from typing import Any
 
 import torch
 
-from .cells import CellFunctions
 from .draws import PLAIN, DrawFunctions
 
 # One thread, since sums keep their order then. Operations stay as written: Inductor neither
@@ -33,17 +33,18 @@ class Compiler:
     has_failed: bool = False
 
     def compiled(
-        self, function: Callable[..., Any], *, dynamic: bool = False
+        self, function: Callable[..., Any], *, dynamic: bool | None = None
     ) -> Callable[..., Any]:
         """Return a function that compiles itself when it is first called with such shapes.
 
         Parameters
         ----------
-        function : function of tensors that changes nothing
-        dynamic : bool
-            Whether tensors of other sizes run the same code.
+        function : function of tensors
+        dynamic : bool, optional
+            Whether tensors of any size run the same code; None: of those that were met in two
+            sizes, which spares each call a change of the compiler's settings.
         """
-        fast = torch.compile(function, dynamic=dynamic, options=_OPTIONS)
+        fast = torch.compile(_copy(function), dynamic=dynamic, options=_OPTIONS)
 
         def call(*arguments: Any) -> Any:
             if not self.has_failed:
@@ -66,16 +67,6 @@ class Compiler:
         }
         return DrawFunctions(**parts, takes_numbers=False)
 
-    def cell(self, functions: CellFunctions) -> CellFunctions:
-        """Return the functions of a cell, compiled."""
-        detect = functions.detect
-        return replace(
-            functions,
-            integrate=self.compiled(functions.integrate),
-            detect=None if detect is None else self.compiled(detect),
-            after=self.compiled(functions.after),
-        )
-
     def _give_up(self, error: Exception) -> None:
         self.has_failed = True
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -86,3 +77,20 @@ class Compiler:
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function with a code object of its own.
+
+    The compiler counts the variants of a code object, and compiles no more than eight of them.
+    """
+    assert isinstance(function, FunctionType)
+    copy = FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy

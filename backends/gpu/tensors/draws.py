@@ -162,6 +162,7 @@ def draw(
     step: Any,
     *,
     replica: Any = 0,
+    functions: DrawFunctions = PLAIN,
 ) -> Tensor:
     """Draw numbers at any indices: "normal" or "xi", which are the same, or "uniform".
 
@@ -170,9 +171,10 @@ def draw(
     distribution : str
     key, index, step, replica
         As of `uniform`.
+    functions : DrawFunctions
     """
     # Four neighbours share a block of the generator; the last two bits choose its lane.
-    lanes = _lanes(distribution, key, index >> 2, step, replica=replica)
+    lanes = _lanes(distribution, key, index >> 2, step, replica=replica, functions=functions)
     position = (index & 3).expand(lanes[0].shape)
     numbers = torch.stack(lanes, dim=-1)
     return numbers.gather(-1, position.unsqueeze(-1)).squeeze(-1)
@@ -188,22 +190,22 @@ def draw_range(
     replica: Any = 0,
     functions: DrawFunctions = PLAIN,
 ) -> Tensor:
-    """Draw the numbers at the indices 0 to ``size`` - 1: each block of four is made once.
+    """Draw the first ``size`` numbers of blocks of four neighbours, each of which is made once.
 
     Parameters
     ----------
     distribution : str
     key : two 32-bit words
     blocks : (ceil(size / 4),) int64
-        0, 1, 2, ...
+        Block n has the indices 4 n to 4 n + 3.
     step, replica : int or int64
-        A replica of shape (B, 1) gives B rows.
+        A replica of shape (B, 1) gives B rows, steps of shape (K, 1) or (K, 1, 1) K times as many.
     size : int
     functions : DrawFunctions
 
     Returns
     -------
-    (size,) or (B, size) float64
+    (size,), (B, size), (K, size) or (K, B, size) float64
     """
     parts = _lanes(distribution, key, blocks, step, replica=replica, functions=functions)
     lanes = torch.stack(parts, dim=-1)
@@ -279,32 +281,23 @@ class PoissonTable:
             most=int(wanted.max(initial=1.0)),
         )
 
-    def counts(
-        self,
-        key: Key,
-        index: Tensor,
-        step: int,
-        *,
-        replica: Any = 0,
-    ) -> Tensor:
+    def counts(self, step: int, uniform_at: Callable[[int], Tensor]) -> Tensor:
         """Draw a count for each target.
 
         Parameters
         ----------
-        key : two 32-bit words
-        index : (M,) int64
         step : int
-        replica : int or (B, 1) int64
+        uniform_at : function from a step to (..., M) float64
+            Draws a number between 0 and 1 for each target.
 
         Returns
         -------
         (..., M) float64
         """
-        total = torch.zeros((), dtype=torch.float64, device=index.device)
+        total = torch.zeros((), dtype=torch.float64, device=self.row.device)
         for number in range(self.most):
             # Steps so far apart that no run reaches them otherwise.
-            later = step + number * NEXT_DRAW
-            u = uniform(key, index, later, replica=replica)
+            u = uniform_at(step + number * NEXT_DRAW)
             count = torch.where(self.draws > number, self._quantile(u), 0.0)
             total = total + count
         # A state that receives NaN is not finite, which ends the run with a message.

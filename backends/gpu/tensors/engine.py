@@ -16,6 +16,7 @@ from neurosim.ir.program import PlasticProjection, Program, StaticProjection
 
 from .compiled import Compiler
 from .delivery import whole_numbers
+from .draws import PLAIN
 from .populations import Clock, TensorPopulation
 from .ports import TensorDrive, TensorEdges, add_terms
 from .printing import words
@@ -46,7 +47,8 @@ class TensorEngine:
     count : int
         B samples.
     compile : bool
-        Whether cells are compiled by `torch.compile`.
+        Whether `torch.compile` compiles cells, draws, and the statements of rules that all
+        elements execute in each step.
     """
 
     def __init__(
@@ -75,13 +77,14 @@ class TensorEngine:
         replicas: Any = replica
         if count > 1:
             replicas = replica + torch.arange(count, device=device)[:, None]
+        self._compiler = Compiler(program.name) if compile else None
         make = partial(
             TensorPopulation,
             program=program,
             samples=self.samples,
             words=names,
             replica=replicas,
-            compiler=Compiler(program.name) if compile else None,
+            compiler=self._compiler,
         )
         self._populations = {name: make(p) for name, p in program.populations.items()}
         self._stages = [[self._populations[n] for n in names] for names in program.stages]
@@ -91,8 +94,9 @@ class TensorEngine:
         }
         # In the order of creation, which is that of their handlers.
         self._rules = [p for p in self._projections.values() if isinstance(p, TensorRule)]
+        functions = PLAIN if self._compiler is None else self._compiler.draws
         self._drives = {
-            name: TensorDrive(drive, program, self.samples, replica=replicas)
+            name: TensorDrive(drive, program, self.samples, replica=replicas, functions=functions)
             for name, drive in program.drives.items()
         }
         self._recorder = TensorRecorder(program, self.samples, self._populations, self._reader)
@@ -110,6 +114,7 @@ class TensorEngine:
             reader=self._reader,
             words=names,
             replica=replicas,
+            compiler=self._compiler,
         )
 
     # ---- the verbs of an engine

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from torch import Tensor
 from neurosim.draws import streams
 from neurosim.ir.program import PopulationProgram, Program
 
-from .cells import CellFunctions, cell_functions
+from .cells import CellFunctions, Values, cell_functions
 from .compiled import Compiler
 from .delivery import SpikeRing
-from .draws import PLAIN, draw_range
+from .draw_chunks import DrawChunks
+from .draws import PLAIN
 from .printing import draw_name
 from .samples import Samples
 
@@ -47,6 +48,81 @@ class Clock:
             Of the type and device of the run's numbers.
         """
         return cls(step, torch.full_like(like, step * dt), torch.full_like(like, dt))
+
+
+@dataclass(frozen=True)
+class Phases:
+    """What a population does by itself in a step, each part one function, which may be compiled.
+
+    Attributes
+    ----------
+    integrate : values -> (..., N) bool, or None
+        Phases 2 and 3: states are advanced, and ports emptied. Returns who spikes; None: nobody.
+    reset : values -> None
+        Phase 5, of the neurons of ``_spiked``; ``_pause_end`` is the last step of a refractory
+        time that begins now.
+    reads : function's name -> names
+        Of ``values``, but for ``_spiked`` and ``_pause_end``.
+    """
+
+    integrate: Callable[[Values], Tensor | None]
+    reset: Callable[[Values], None]
+    reads: Mapping[str, tuple[str, ...]]
+
+
+def phases_of(p: PopulationProgram, functions: CellFunctions) -> Phases:
+    """Return the phases of a population.
+
+    Parameters
+    ----------
+    p : PopulationProgram
+    functions : CellFunctions
+        Of its cell.
+    """
+    code = p.code
+    states = code.states
+    ports = tuple(f"_port_{port}" for port in code.ports)
+    detect = functions.detect
+    computed = {a.target for a in code.integrate} - set(states)
+    of_detect = tuple(n for n in functions.reads.get("detect", ()) if n not in computed)
+    # Neurons of a cell without a spike condition have no refractory time.
+    active = ("_active",) if code.refractory and detect is not None else ()
+    pauses = p.refractory is not None
+
+    def integrate(values: Values) -> Tensor | None:
+        new = functions.integrate(values)
+        for name, value in new.items():
+            if name in states:
+                # In the order of their first assignments: a result that is another state's own
+                # tensor is copied before that state changes.
+                values[name].copy_(value)
+        spiked = None
+        if detect is not None:
+            temporaries = {name: value for name, value in new.items() if name not in states}
+            spiked = detect({**{name: values[name] for name in of_detect}, **temporaries})
+            if active:
+                spiked = spiked & values["_active"]
+        for port in ports:
+            values[port].zero_()
+        return spiked
+
+    def reset(values: Values) -> None:
+        spiked = values["_spiked"]
+        for name, value in functions.after(values).items():
+            values[name].copy_(torch.where(spiked, value, values[name]))
+        if pauses:
+            values["_until"].copy_(torch.where(spiked, values["_pause_end"], values["_until"]))
+
+    assigned = {a.target for a in code.integrate} & set(states)
+    reset_names = {a.target for a in code.after} | ({"_until"} if pauses else set())
+    of_integrate = {*functions.reads["integrate"], *of_detect, *active, *ports, *assigned}
+    of_reset = {*functions.reads["after"], *reset_names}
+    return Phases(
+        integrate,
+        reset,
+        # Sorted: sets have no order, and the compiler asks whether it stays the same.
+        {"integrate": tuple(sorted(of_integrate)), "reset": tuple(sorted(of_reset))},
+    )
 
 
 class TensorPopulation:
@@ -82,19 +158,28 @@ class TensorPopulation:
         self.p = p
         self.name = p.name
         self._samples = samples
-        self._replica = replica
         count = len(samples.memories)
         device = samples.device
         self.ring = SpikeRing(p.history, samples=count, size=p.size, device=device)
-        self._blocks = torch.arange((p.size + 3) // 4, device=device)
         self._draws = {
-            draw_name(d): (d.kind, streams.key_of(program.seed, f"{p.name}/draw{d.key}"))
+            draw_name(d): DrawChunks(
+                d.kind,
+                streams.key_of(program.seed, f"{p.name}/draw{d.key}"),
+                torch.arange(p.size, device=device),
+                replica=replica,
+                dtype=samples.dtype,
+                functions=PLAIN if compiler is None else compiler.draws,
+            )
             for d in p.code.draws
         }
         self.functions: CellFunctions = cell_functions(p.code, words)
-        self._draw_functions = PLAIN if compiler is None else compiler.draws
+        self._phases: Phases = phases_of(p, self.functions)
         if compiler is not None:
-            self.functions = compiler.cell(self.functions)
+            self._phases = replace(
+                self._phases,
+                integrate=compiler.compiled(self._phases.integrate),
+                reset=compiler.compiled(self._phases.reset),
+            )
         self._nobody = torch.zeros((count, p.size), dtype=torch.bool, device=device)
         self._given_spikes = [GivenSpikes() for _ in samples.memories]
         self._values: dict[str, Tensor] = {}
@@ -110,10 +195,9 @@ class TensorPopulation:
             for (owner, name), tensor in samples.tensors.items()
             if owner == self.name and name not in self.p.code.tables
         }
-        dtype = torch.from_numpy(np.zeros(0, samples.memories[0].dtype)).dtype
         size = self.p.size
-        self._values["i"] = torch.arange(size, dtype=dtype, device=samples.device)
-        self._values["N"] = torch.tensor(float(size), dtype=dtype, device=samples.device)
+        self._values["i"] = torch.arange(size, dtype=samples.dtype, device=samples.device)
+        self._values["N"] = torch.tensor(float(size), dtype=samples.dtype, device=samples.device)
         self._rows = {
             table: [tuple(map(int, m[self.name, f"{table}@rows"])) for m in samples.memories]
             for table in self.p.code.tables
@@ -179,23 +263,10 @@ class TensorPopulation:
 
     def _special(self, name: str, step: int) -> Tensor:
         if name in self._draws:
-            return self._draw(name, step)
+            return self._draws[name].at(step)
         if name == "_active":
             return step > self._values["_until"]
         return self.row(name, step)
-
-    def _draw(self, name: str, step: int) -> Tensor:
-        distribution, key = self._draws[name]
-        numbers = draw_range(
-            distribution,
-            key,
-            self._blocks,
-            step,
-            size=self.p.size,
-            replica=self._replica,
-            functions=self._draw_functions,
-        )
-        return numbers.to(self._values["N"].dtype)
 
     # ---- phases
 
@@ -204,25 +275,9 @@ class TensorPopulation:
         if self.p.is_spike_source:
             self.ring.put(clock.step, self._given_at(clock.step))
             return
-        functions = self.functions
-        new = functions.integrate(self._read(functions.reads["integrate"], clock))
-        spiked = self._nobody
-        states = self.p.code.states
-        for name, value in new.items():
-            if name in states:
-                # In the order of their first assignments: a result that is another state's own
-                # tensor is copied before that state changes.
-                self._values[name].copy_(value)
-        if functions.detect is not None:
-            temporaries = {name: value for name, value in new.items() if name not in states}
-            names = tuple(n for n in functions.reads["detect"] if n not in temporaries)
-            condition = functions.detect(self._read(names, clock) | temporaries)
-            if self.p.code.refractory:
-                condition = condition & (clock.step > self._values["_until"])
-            spiked = condition.expand(self._nobody.shape)
+        spiked = self._phases.integrate(self._read(self._phases.reads["integrate"], clock))
+        spiked = self._nobody if spiked is None else spiked.expand(self._nobody.shape)
         self.ring.put(clock.step, spiked)
-        for port in self.p.code.ports:
-            self._values[f"_port_{port}"].zero_()
 
     def _given_at(self, step: int) -> Tensor:
         spikes = [sample.at(step) for sample in self._given_spikes]
@@ -238,16 +293,11 @@ class TensorPopulation:
         """Run phase 5."""
         if self.p.is_spike_source or not self.ring.any[clock.step % self.p.history]:
             return
-        spiked = self.ring.at(clock.step)
-        functions = self.functions
-        new = functions.after(self._read(functions.reads["after"], clock))
-        for name, value in new.items():
-            state = self._values[name]
-            state.copy_(torch.where(spiked, value, state))
+        values = self._read(self._phases.reads["reset"], clock)
+        values["_spiked"] = self.ring.at(clock.step)
         if self.p.refractory is not None:
-            until = self._values["_until"]
-            pause = clock.step + self._values["_refractory"]
-            until.copy_(torch.where(spiked, pause, until))
+            values["_pause_end"] = clock.step + self._values["_refractory"]
+        self._phases.reset(values)
 
     def is_finite(self, sample: int | None = None) -> bool:
         """Return whether all states of one sample, or of all, are finite."""

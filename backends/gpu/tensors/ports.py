@@ -6,13 +6,17 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from neurosim.draws import streams
+from neurosim.draws.streams import NEXT_DRAW
 from neurosim.ir.concrete import ConcreteDrive
 from neurosim.ir.program import Program, StaticProjection
 
 from .delivery import ArrivingSpikes, SpikeRing, whole_numbers
-from .draws import PoissonTable
+from .draw_chunks import DrawChunks
+from .draws import PLAIN, DrawFunctions, PoissonTable, draw
 from .populations import Clock
 from .reading import gather
 from .rules import add
@@ -71,6 +75,7 @@ class TensorDrive:
     program : Program
     samples : Samples
     replica : int or (B, 1) int64
+    functions : DrawFunctions
     """
 
     def __init__(
@@ -80,13 +85,23 @@ class TensorDrive:
         samples: Samples,
         *,
         replica: Any,
+        functions: DrawFunctions = PLAIN,
     ) -> None:
         self._name = drive.name
         self._samples = samples
         self._replica = replica
+        self._functions = functions
         self._dt = program.dt
         self._key = streams.key_of(program.seed, f"{drive.name}/counts")
         self._targets = whole_numbers(drive.indices, samples.device)
+        self._first_draw = DrawChunks(
+            "uniform",
+            self._key,
+            self._targets,
+            replica=replica,
+            dtype=torch.float64,
+            functions=functions,
+        )
         self._means = np.zeros((0, 0))
         self.follow()
 
@@ -102,9 +117,22 @@ class TensorDrive:
 
     def add_to(self, total: Any, clock: Clock) -> None:
         """Add weights times counts of this step to the sum of a port, (B, N)."""
-        counts = self._table.counts(self._key, self._targets, clock.step, replica=self._replica)
+        counts = self._table.counts(clock.step, self._uniform_at)
         weight = self._samples.tensors[self._name, "weight"]
         total[:, self._targets] += weight * counts.to(total.dtype)
+
+    def _uniform_at(self, step: int) -> Tensor:
+        if step < NEXT_DRAW:
+            return self._first_draw.at(step)
+        # Means above 700 need more draws, possibly very many, none of which is stored.
+        return draw(
+            "uniform",
+            self._key,
+            self._targets,
+            step,
+            replica=self._replica,
+            functions=self._functions,
+        )
 
 
 def add_terms(

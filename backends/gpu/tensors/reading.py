@@ -121,7 +121,7 @@ class Reader:
         self._program = program
         self._samples = samples
         self._populations = populations
-        self._dtype = torch.from_numpy(np.zeros(0, samples.memories[0].dtype)).dtype
+        self._dtype = samples.dtype
         self._decays = Decays(program.dt)
         self._tables: dict[tuple[str, str], Tensor | None] = {}
         self._reads: dict[tuple[str, str, str], Read] = {}

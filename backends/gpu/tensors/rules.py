@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from neurosim.model.binding import BoundStatement
 from neurosim.model.names import Domain
 
 from . import draws as tensor_draws
+from .compiled import Compiler
 from .delivery import EVERYONE, ArrivingSpikes, Reach, whole_numbers
 from .populations import Clock, TensorPopulation
 from .printing import draw_name, line, load, local
@@ -61,6 +62,8 @@ class TensorRule:
     reader : Reader
     words : names of functions -> functions
     replica : int or (B, 1) int64
+    compiler : Compiler, optional
+        Of its draws, and of the statements that all elements execute in each step.
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class TensorRule:
         reader: Reader,
         words: Mapping[str, Any],
         replica: Any,
+        compiler: Compiler | None = None,
     ) -> None:
         self.p = p
         self._seed = program.seed
@@ -89,6 +93,15 @@ class TensorRule:
         self._replica = replica
         self.repeat = 0
         self._handlers, self._integrate, self.source = _load(p, words)
+        self._draw_functions = tensor_draws.PLAIN
+        if compiler is not None:
+            self._draw_functions = compiler.draws
+            self._integrate = _compiled(self._integrate, compiler)
+            # Events reach other edges each time: compiling for all sizes costs more than it saves.
+            self._handlers = tuple(
+                (trigger, _compiled(body, compiler) if trigger == "step" else body)
+                for trigger, body in self._handlers
+            )
         self.changes_cells = changes_cells(p)
         # Spikes are followed for the sides that have handlers alone.
         count = len(samples.memories)
@@ -229,6 +242,7 @@ class TensorRule:
             index,
             clock.step,
             replica=draw_replicas(reach, self._replica),
+            functions=self._draw_functions,
         )
         return numbers.to(clock.dt.dtype)
 
@@ -369,6 +383,10 @@ def _everyone(reach: Reach) -> dict[str, Reach]:
 
 
 Handlers = tuple[tuple[str, tuple[Statement, ...]], ...]
+
+
+def _compiled(statements: tuple[Statement, ...], compiler: Compiler) -> tuple[Statement, ...]:
+    return tuple(replace(s, value=compiler.compiled(s.value)) for s in statements)
 
 
 def _load(

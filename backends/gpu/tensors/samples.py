@@ -82,6 +82,8 @@ class Samples:
     Attributes
     ----------
     memories : list of SampleMemory
+    dtype : torch.dtype
+        Of all numbers that are not whole.
     tensors : key -> (B, ...) or (1, ...) tensor
         Changed in place alone, until `follow` replaces some.
     """
@@ -98,6 +100,7 @@ class Samples:
         bounds = {p.name: np.array([0, p.size]) for p in program.populations.values()}
         self.memories = [SampleMemory(program, network, bounds, dtype=dtype) for _ in range(count)]
         self.device = device
+        self.dtype = torch.from_numpy(np.zeros(0, dtype)).dtype
         self.tensors: dict[Key, Tensor] = {}
         self._bases: dict[Key, np.ndarray] = {}
         self._uneven: set[Key] = set()

@@ -1,4 +1,4 @@
-"""Cells compiled by torch.compile have the bits of those that are not; failures are told once."""
+"""Steps compiled by torch.compile have the bits of those that are not; failures are told once."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ torch = pytest.importorskip("torch")
 
 from neurosim.backends.gpu.tensors import draws  # noqa: E402
 from neurosim.backends.gpu.tensors.compiled import Compiler  # noqa: E402
+from neurosim.backends.gpu.tensors.draw_chunks import DrawChunks  # noqa: E402
 from neurosim.backends.gpu.tensors.functions import FUNCTIONS  # noqa: E402
 
 ON_CPU = {"backend": "gpu", "device": "cpu"}
@@ -59,6 +60,34 @@ def test_compiled_draws_have_the_bits_of_numpy_in_100_000_numbers_of_each_key(di
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_compiled_draws_of_drives_and_rules_have_the_bits_of_numpy(distribution):
+    """Drives draw chunks of steps at some indices, rules one step at the edges of spikes."""
+    compiler = Compiler("test")
+    index = np.random.default_rng(3).integers(0, 2**31, 1600)
+    edges = np.random.default_rng(4).integers(0, 2**31, 100_000)
+    for key in KEYS:
+        chunks = DrawChunks(
+            distribution,
+            key,
+            torch.from_numpy(index),
+            replica=3,
+            dtype=torch.float64,
+            functions=compiler.draws,
+        )
+        draw = getattr(streams, distribution)
+        for step in range(64):
+            expected = draw(key, index, step, replica=3)
+            assert int((chunks.at(step).numpy() != expected).sum()) == 0
+        for count in (100_000, 1, 30):
+            element = torch.from_numpy(edges[:count])
+            result = draws.draw(distribution, key, element, 5, replica=3, functions=compiler.draws)
+            expected = draw(key, edges[:count], 5, replica=3)
+            assert int((result.numpy() != expected).sum()) == 0
+    assert not compiler.has_failed
+
+
+@pytest.mark.slow
 def test_compiled_words_have_the_bits_of_numpy_where_products_overflow():
     """In C++ a signed overflow is undefined: Inductor's code had other words for such keys."""
     compiler = Compiler("test")
@@ -74,7 +103,7 @@ def test_compiled_words_have_the_bits_of_numpy_where_products_overflow():
 @SEED
 @settings(SAME, max_examples=examples(20))
 @given(rn.stories())
-def test_random_networks_are_equal_with_compiled_cells(story):
+def test_random_networks_are_equal_with_compiled_steps(story):
     """Noise, plasticity and all other parts of the catalogue; it takes an hour on two cores."""
     expected = rn.outcome(played(story, "reference"))
     with warnings.catch_warnings():

@@ -325,6 +325,8 @@ class _Backward:
             return None
         neurons = work.course.neurons
         distance = arrays.buffers["distance"][: segment.stop - segment.start]
+        if neurons.width == 1.0:
+            return neurons.surrogate.derivative(distance).to(distance.dtype)
         slope = neurons.surrogate.derivative(distance / neurons.width) / neurons.width
         return slope.to(distance.dtype)
 

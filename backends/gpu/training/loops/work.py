@@ -171,7 +171,7 @@ class Caller:
             elif entry != "@_steps":
                 array = arrays.whole[entry] if entry in arrays.whole else arrays.buffers[entry]
                 self._starts[position] = array.data_ptr()
-                self._strides[position] = array[0].numel() * array.element_size()
+                self._strides[position] = array.stride(0) * array.element_size()
                 if entry not in arrays.whole:
                     self._of_buffers[position] = self._strides[position]
 
