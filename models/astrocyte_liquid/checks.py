@@ -79,8 +79,8 @@ def _pairs(results: Results) -> Judgement:
 
 
 def _bound(results: Results) -> Judgement:
-    w = results["plasticity"]["at the bound"]
-    return w, w == 3.0
+    weight = results["plasticity"]["at the bound"]
+    return weight, weight == 3.0
 
 
 def _level(results: Results) -> Judgement:
@@ -117,10 +117,10 @@ def _silent(results: Results) -> Judgement:
 
 def _wiring(results: Results) -> Judgement:
     runs = [results[f"wiring-{seed}"] for seed in range(3)]
-    liquid = [r["liquid"] for r in runs]
-    inputs = [r["input"] for r in runs]
+    liquid = [edges["liquid"] for edges in runs]
+    inputs = [edges["input"] for edges in runs]
     # Edges of the liquid are drawn one by one; those of the input have a fixed number.
-    farthest = max(abs(n - 16_720) for n in liquid)
+    farthest = max(abs(count - 16_720) for count in liquid)
     exact = set(inputs) == {117_600}
     return {"liquid": liquid, "input": inputs}, farthest <= 400 and exact
 
@@ -132,10 +132,10 @@ def _static(results: Results) -> Judgement:
         factors = [run[f"{weight:g}"] for run in runs]
         means[weight] = float(np.mean(factors))
     published = {0.6: 0.704, 0.8: 1.002, 1.0: 1.240, 1.2: 1.404}
-    near = all(_close(means[w], value, 0.04) for w, value in published.items())
-    steps = np.diff([means[w] for w in STATIC])
-    increasing = bool((steps > 0).all())
-    rounded = {f"{w:g}": round(value, 3) for w, value in means.items()}
+    near = all(_close(means[weight], value, 0.04) for weight, value in published.items())
+    # In the order of `STATIC`, which ascends.
+    increasing = bool((np.diff(list(means.values())) > 0).all())
+    rounded = {f"{weight:g}": round(mean, 3) for weight, mean in means.items()}
     return rounded, near and increasing
 
 

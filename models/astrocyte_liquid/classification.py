@@ -134,7 +134,7 @@ class Classification:
             run.load(path)
         # A static liquid would learn nothing from them.
         total = self.task.presentations if self.settings.learning else 0
-        order = _order(total, self._training(), seed=self.seed)
+        order = _order(total, self.task.samples, seed=self.seed)
         windows = Stream(self.seed, "astrocyte_liquid/windows")
         starts = windows.uniform(np.arange(total))
         encoded = self.encoded["train"]
@@ -146,7 +146,7 @@ class Classification:
                 # Saved now and then, so that an interrupt loses minutes and not hours.
                 end = min(total, presented + SAVED_EVERY, *ahead)
                 stretch = range(presented, end)
-                images = (encoded.part(int(order[n]), float(starts[n])) for n in stretch)
+                images = (encoded.part(int(order[k]), float(starts[k])) for k in stretch)
                 self.liquid.self_organise(images)
                 presented = stretch.stop
                 run.save(path)
@@ -155,7 +155,7 @@ class Classification:
 
     def show(self) -> SampleCounts:
         """Show all samples that have not been shown yet, and return the counts of all."""
-        sizes = {"train": self._training(), "test": self.task.tests}
+        sizes = {"train": self.task.samples, "test": self.task.tests}
         counts = {split: self._table(split, size) for split, size in sizes.items()}
         waiting = {split: np.flatnonzero(_is_waiting(table)) for split, table in counts.items()}
         total = sum(sizes.values())
@@ -166,7 +166,7 @@ class Classification:
                 # Numbers of test samples continue those of the training samples.
                 first = 0 if split == "train" else sizes["train"]
                 encoded = self.encoded[split]
-                images = ((first + int(n), encoded.whole(int(n))) for n in numbers)
+                images = ((first + number, encoded.whole(number)) for number in numbers.tolist())
                 for number, row in self.liquid.counts(images, cores=self.cores):
                     # The table is a file in memory: the row is on the disk without a save.
                     counts[split][number - first] = row
@@ -184,9 +184,6 @@ class Classification:
             unit="sample",
             disable=not self.progress,
         )
-
-    def _training(self) -> int:
-        return self.task.samples
 
     def _table(self, split: str, size: int) -> NDArray[np.uint8]:
         """Return the table of counts on the disk, whose rows are written one by one."""
@@ -207,7 +204,7 @@ class Classification:
     def _claim_folder(self) -> None:
         """Write down whose folder it is; refuse that of another experiment."""
         # Neither backend nor cores are part of it: results do not depend on them.
-        own = {
+        experiment = {
             "task": asdict(self.task),
             "settings": asdict(self.settings),
             "seed": self.seed,
@@ -222,15 +219,18 @@ class Classification:
                     "Choose another folder, or remove it."
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, own)
+        write_json(path, experiment)
 
     def _differences(self, stored: Mapping[str, Any]) -> list[str]:
         """Return the names of what a stored experiment and this one do not share."""
         differing = []
-        for part, value in (("task", self.task), ("settings", self.settings)):
+        for key, settings in (("task", self.task), ("settings", self.settings)):
             # A file of an older version lacks settings that had only their default then.
-            theirs = asdict(type(value)()) | stored.get(part, {})
-            differing += [name for name, own in asdict(value).items() if theirs[name] != own]
+            defaults = asdict(type(settings)())
+            others = defaults | stored.get(key, {})
+            for name, value in asdict(settings).items():
+                if others[name] != value:
+                    differing.append(name)
         if stored.get("seed") != self.seed:
             differing.append("its seed")
         return differing
@@ -262,6 +262,12 @@ def load(dataset: str, split: datasets.read.Split) -> Images | Recordings:
 
 
 def encode(data: Images | Recordings) -> Probabilities | Events:
+    """Return images as probabilities of events, recordings as the events.
+
+    Parameters
+    ----------
+    data : Images or Recordings
+    """
     if isinstance(data, Images):
         return Probabilities(data)
     return Events(data)
@@ -296,7 +302,7 @@ def _order(count: int, samples: int, *, seed: int) -> NDArray[np.int64]:
     rounds = -(-count // samples)  # rounded up, since the last one may be cut short
     stream = Stream(seed, "astrocyte_liquid/order")
     numbers = np.arange(samples)
-    orders = [np.argsort(stream.uniform(numbers, row=r)) for r in range(rounds)]
+    orders = [np.argsort(stream.uniform(numbers, row=row)) for row in range(rounds)]
     # An empty start, since NumPy refuses to join nothing if there are no presentations.
     nothing = np.zeros(0, np.int64)
     order = np.concatenate([nothing, *orders])

@@ -118,15 +118,14 @@ def judge(results: Row) -> list[Row]:
         As `demonstrate` writes them.
     """
     task = results["task"]
-    large = results["settings"]["side"] == 20
-    whole = task["samples"] == 60_000 and task["presentations"] >= 50_000
+    is_whole = task["samples"] == 60_000 and task["presentations"] >= 50_000
     dataset = task["dataset"]
-    if large:
+    if results["settings"]["side"] == 20:
         means = published.ACCURACY_LARGE.get(dataset)
     else:
         means = published.ACCURACY.get((results["variant"], dataset))
     # A part of the data learns less, so the published accuracy is no measure for it.
-    if means and whole:
+    if means and is_whole:
         mean, deviation = means
         expected = f"{mean:g} +- {deviation:g}"
         # Five published standard deviations: a single network of another program.
@@ -179,7 +178,7 @@ def branching(liquid: Liquid, rasters: np.ndarray) -> float:
 def _organise(work: Classification) -> list[dict[str, float]]:
     """Let the liquid organise itself; return branching factor and rate at some milestones."""
     encoded = work.encoded["train"]
-    images = [encoded.whole(int(n)) for n in watched(work.task.samples)]
+    images = [encoded.whole(int(number)) for number in watched(work.task.samples)]
     path = work.folder / "course.json"
     # What was measured before an interrupt cannot be measured again.
     course = json.loads(path.read_text()) if path.exists() else []
@@ -203,20 +202,19 @@ def _measure(liquid: Liquid, images: list[np.ndarray], presented: int) -> dict[s
 def _train_as_published(samples: SampleCounts, passes: int, *, progress: bool) -> Row:
     from tqdm.auto import tqdm
 
-    large = samples.counts["train"].shape[1] > 4000
-    progress_bar = tqdm(
-        total=passes,
-        desc="published readout",
-        unit="pass",
-        disable=not progress,
-    )
-    with progress_bar as bar:
+    is_large = samples.counts["train"].shape[1] > 4000
+    batch = 50 if is_large else 250
+    with tqdm(total=passes, desc="published readout", unit="pass", disable=not progress) as bar:
+
+        def advance(_: int, __: float) -> None:
+            bar.update()
+
         readout, best, validation = train_as_published(
             *samples.part("train"),
             *samples.part("validation"),
             passes=passes,
-            batch=50 if large else 250,
-            after_pass=lambda number, accuracy: bar.update(),
+            batch=batch,
+            after_pass=advance,
         )
     test = readout.accuracy(*samples.part("test"))
     return {
@@ -256,18 +254,22 @@ def _draw(
     answers = readout.predict(test)
     # Unlike `+=` with indices, it counts a pair of classes as often as it occurs.
     np.add.at(confusion, (labels.astype(np.int64), answers), 1)
+    accuracy = readout.accuracy(test, labels)
+    draw_answers(
+        folder / "answers.png",
+        confusion=confusion,
+        learning_curve=[*_learning_curve(samples), (len(samples.part("train")[1]), accuracy)],
+        title=f"test samples, {100 * accuracy:.2f} % right",
+    )
+
+
+def _learning_curve(samples: SampleCounts) -> list[tuple[int, float]]:
+    """Return numbers of training samples below all, and the accuracy of the test after them."""
     counts, classes = samples.part("train")
     curve = []
     for size in CURVE:
         if size < len(classes):
             # One penalty for all sizes, so that the curve shows the samples alone.
-            smaller = convex(counts[:size], classes[:size], penalty=0.01)
-            curve.append((size, smaller.accuracy(test, labels)))
-    accuracy = readout.accuracy(test, labels)
-    curve.append((len(classes), accuracy))
-    draw_answers(
-        folder / "answers.png",
-        confusion=confusion,
-        learning_curve=curve,
-        title=f"test samples, {100 * accuracy:.2f} % right",
-    )
+            readout = convex(counts[:size], classes[:size], penalty=0.01)
+            curve.append((size, readout.accuracy(*samples.part("test"))))
+    return curve

@@ -102,14 +102,16 @@ class Events:
         return self._window(number, first, self._part_time)
 
     def _window(self, number: int, first: int, time: int) -> NDArray[np.float64]:
-        r = self._recordings
-        events = slice(r.offsets[number], r.offsets[number + 1])
-        ms = np.rint(r.time[events] / 1000).astype(np.int64) - first
+        """Return the events of some ms of a recording, (T, M) of 0 and 1."""
+        recordings = self._recordings
+        events = slice(recordings.offsets[number], recordings.offsets[number + 1])
+        # The camera writes microseconds.
+        ms = np.rint(recordings.time[events] / 1000).astype(np.int64) - first
         # Wide before the product: polarity is one byte, which would overflow.
-        polarity = r.polarity[events].astype(np.int64)
+        polarity = recordings.polarity[events].astype(np.int64)
         _, rows, columns = CAMERA
-        line = polarity * rows + r.y[events]
-        pixel = line * columns + r.x[events]
+        line = polarity * rows + recordings.y[events]
+        pixel = line * columns + recordings.x[events]
         inside = (ms >= 0) & (ms < time)
         table = np.zeros((time, self.inputs))
         # Assigned, not added: several events within 1 ms count once.

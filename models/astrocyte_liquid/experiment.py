@@ -75,7 +75,8 @@ def level(backend: str) -> Result:
         run.run("1 ms", progress=False)  # the first spikes are felt in the next step
         run.set(glia, fade=fade, **start)
         run.run("100 ms", progress=False)
-        measured[name] = {v: float(run.get(glia, v)[0]) for v in ("level", "growth")}
+        states = ("level", "growth")
+        measured[name] = {state: float(run.get(glia, state)[0]) for state in states}
     return measured
 
 
@@ -150,14 +151,12 @@ def plain_learning(backend: str) -> Result:
         run.set("input", p=0.1)
         run.run("100 ms", progress=False)
         weights.append([np.array(run.get(name, "w")) for name in PLASTIC])
-    linked_weights, plain_weights = weights
-    pairs = zip(linked_weights, plain_weights, strict=True)
-    differences = [np.abs(a - b).max() for a, b in pairs]
-    # Without any learning both would be equal, which would prove nothing.
-    ranges = [float(np.ptp(w)) for w in linked_weights]
+    differences = [np.abs(linked - plain).max() for linked, plain in zip(*weights, strict=True)]
+    linked_weights, _ = weights
     return {
         "largest difference": float(max(differences)),
-        "range of weights": max(ranges),
+        # Without any learning both would be equal, which would prove nothing.
+        "range of weights": max(float(np.ptp(array)) for array in linked_weights),
     }
 
 
@@ -210,10 +209,10 @@ def camera(backend: str, *, seed: int = 0, folds: int = 5) -> Result:
         right = np.zeros(len(labels), bool)
         fold_of = np.arange(len(labels)) % folds
         for fold in range(folds):
-            out = fold_of == fold
+            is_tested = fold_of == fold
             # A fixed penalty: one chosen by the same samples would flatter the result.
-            readout = convex(table[~out], labels[~out], penalty=0.01)
-            right[out] = readout.predict(table[out]) == labels[out]
+            readout = convex(table[~is_tested], labels[~is_tested], penalty=0.01)
+            right[is_tested] = readout.predict(table[is_tested]) == labels[is_tested]
     share = float(right.mean())
     error = math.sqrt(share * (1 - share) / right.size)
     half = 1.96 * error  # of the interval that holds the true share in 95 % of cases
@@ -232,8 +231,8 @@ def _branching(
     liquid = Liquid(settings, seed=seed, backend=backend, threads=1)
     # The images that are watched are not among those that it learned from.
     learned = range(BATCH, BATCH + presentations)
-    liquid.self_organise(encoded.whole(n) for n in learned)
-    rasters = liquid.rasters(encoded.whole(int(n)) for n in watched(BATCH))
+    liquid.self_organise(map(encoded.whole, learned))
+    rasters = liquid.rasters(encoded.whole(int(number)) for number in watched(BATCH))
     spikes = rasters.sum(axis=1).mean()
     rate = float(spikes / rasters.shape[1] * 1000)
     return branching(liquid, rasters), rate
@@ -253,12 +252,12 @@ def _pair(
     net = ns.Network("pair", dt="1 ms")
     ends = {}
     # A teacher's spike reaches the target in the next step.
-    spikes_of = {"pre": pre, "teacher": [k - 1 for k in post]}
+    spikes_of = {"pre": pre, "teacher": [step - 1 for step in post]}
     for name, spikes in spikes_of.items():
-        p = np.zeros((steps + 1, 1))
-        p[list(spikes)] = 1.0
-        probability = ns.table(p, every="1 ms")
-        ends[name] = net.population(name, 1, neuron(driven=True), p=probability)
+        probabilities = np.zeros((steps + 1, 1))
+        probabilities[list(spikes)] = 1.0
+        table = ns.table(probabilities, every="1 ms")
+        ends[name] = net.population(name, 1, neuron(driven=True), p=table)
     # Without a teacher the target must not spike, whatever the edge delivers.
     threshold = "20 mV" if post else "1e9 mV"
     target = net.population("post", 1, neuron(), threshold=threshold)

@@ -12,7 +12,6 @@ import neurosim as ns
 from neurosim.recording.samples import Spikes
 
 from .. import cells
-from .network import PLASTIC
 from .samples import Liquid
 
 PERIOD = 500  # ms from sample to sample, the half of it silent, after which 2 % of v are left
@@ -41,11 +40,11 @@ def frozen(liquid: Liquid, spikes: Sequence[ArrayLike] | None = None) -> ns.Netw
     """
     settings = liquid.settings
     size = settings.side**3
-    silent: list[ArrayLike] = [[]] * settings.inputs
+    steps: list[ArrayLike] = [[]] * settings.inputs
+    if spikes is not None:
+        steps = list(spikes)
     net = ns.Network("frozen_liquid", dt="1 ms", seed=liquid.seed)
-    source = net.spike_source(
-        "input", settings.inputs, steps=silent if spikes is None else list(spikes)
-    )
+    source = net.spike_source("input", settings.inputs, steps=steps)
     cell = cells.lif_exponential(
         tau="64 ms",
         tau_exc="1 ms",
@@ -56,19 +55,17 @@ def frozen(liquid: Liquid, spikes: Sequence[ArrayLike] | None = None) -> ns.Netw
         capacity="1 nF",
     )
     target = net.population("liquid", size, cell)
-    weights = liquid.weights()
-    for name in PLASTIC:
+    for name, weights in liquid.weights().items():
         edges = liquid.run.network.projections[name]
         start = source if edges.source == "input" else target
         # Ports take sizes of weights; the sign says which port.
-        for port, sign in (("excitatory", 1.0), ("inhibitory", -1.0)):
-            chosen = sign * weights[name] > 0
+        for port, chosen in (("excitatory", weights > 0), ("inhibitory", weights < 0)):
             if chosen.any():
                 net.project(
                     start,
                     target,
                     ns.from_arrays(edges.sources[chosen], edges.targets[chosen]),
-                    weight=GAIN * np.abs(weights[name][chosen]),
+                    weight=GAIN * np.abs(weights[chosen]),
                     port=port,
                     delay="1 ms",
                     name=f"{name}.{port}",
@@ -95,7 +92,7 @@ def input_spikes(
     raster = liquid.input_rasters(images, first=first)
     sample, step, index = np.nonzero(raster)
     steps = sample * PERIOD + step
-    return [steps[index == i] for i in range(raster.shape[2])]
+    return [steps[index == number] for number in range(raster.shape[2])]
 
 
 def counts_of_samples(spikes: Spikes, *, samples: int) -> NDArray[np.int64]:

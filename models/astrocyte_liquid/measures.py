@@ -56,8 +56,7 @@ def branching_factor(
     if raw.ndim != 2 or len(raw) < COUNTED[1]:
         raise NetworkError(
             f"branching factor: found a raster of shape {raw.shape}, expected (T, N) with at "
-            f"least {COUNTED[1]} rows of "
-            "1 ms. Give that of a sample of 250 ms."
+            f"least {COUNTED[1]} rows of 1 ms. Give that of a sample of 250 ms."
         )
     # The margins are silent, not cut off, so that rows still count milliseconds.
     counted = np.zeros_like(raw, dtype=float)
@@ -67,14 +66,14 @@ def branching_factor(
     ones = np.ones(sources.size)
     edges = coo_array((ones, (sources, targets)), shape=(size, size)).tocsr()
     total = np.cumsum(counted, axis=0)  # up to and with each ms
-    # Only where both windows lie wholly within the counted time.
-    at = np.arange(COUNTED[0] + WINDOW, COUNTED[1] - WINDOW)
-    last = at - 1
+    # Only times whose windows both lie wholly within the counted time.
+    times = np.arange(COUNTED[0] + WINDOW, COUNTED[1] - WINDOW)
+    last = times - 1
     spikes_before = total[last] - total[last - WINDOW]
-    spikes_after = total[at + WINDOW] - total[at]
+    spikes_after = total[times + WINDOW] - total[times]
     before = spikes_before @ edges
     after = spikes_after @ edges.T
-    spikes = counted[at]
+    spikes = counted[times]
     per_neuron = spikes.sum(axis=0)
     if not per_neuron.any():
         return np.nan
@@ -119,7 +118,7 @@ def kernel_rank(
     values = np.asarray(counts, np.float64)
     classes = np.asarray(labels)
     members = [np.flatnonzero(classes == number) for number in np.unique(classes)]
-    fewest = min(m.size for m in members)
+    fewest = min(samples.size for samples in members)
     if fewest < each:
         raise NetworkError(
             f"kernel rank: found a class of {fewest} samples, expected at least {each} of each "

@@ -85,13 +85,18 @@ def neuron(*, driven: bool = False, calcium: bool = False, adaptation: float = 0
         parameters |= {"tau_raised": "100 ms", "rise": f"{adaptation} mV"}
     # The count of spikes is a state: a sample's answer is read without recording its raster.
     states.append("spikes : 1")
-    synaptic = ns.Port("mV/ms", into="current")
+    ports = {}
+    if not driven:
+        ports["synaptic"] = ns.Port("mV/ms", into="current")
+    spike = "v >= threshold"
+    if adaptation:
+        spike = "v >= threshold + raised"
     return ns.Cell(
         "\n".join(states),
         parameters=parameters,
-        receives={} if driven else {"synaptic": synaptic},
+        receives=ports,
         step="\n".join(step),
-        spike="v >= threshold + raised" if adaptation else "v >= threshold",
+        spike=spike,
         after_spike="; ".join(after),
         refractory="2 ms",
         name="driven" if driven else "liquid",
@@ -213,8 +218,8 @@ class by_distance:
         target_parts = [np.empty(0, index_type(targets.size))]
         # Blocks of sources bound the memory: probabilities are of all pairs.
         for block in blocks(sources.size, width=targets.size):
-            p = self._probability(sources[block], targets)
-            is_edge = stream.uniform(targets, row=sources[block, None]) < p
+            probability = self._probability(sources[block], targets)
+            is_edge = stream.uniform(targets, row=sources[block, None]) < probability
             counts[block] = is_edge.sum(axis=1)
             target_parts.append(np.nonzero(is_edge)[1].astype(target_parts[0].dtype))
         return Edges(pointer_of(counts), np.concatenate(target_parts))
@@ -251,12 +256,12 @@ class by_distance:
         return self.chance[targets] * nearness * is_other
 
 
-def regions(where: NDArray[np.float64], settings: Settings) -> NDArray[np.int64]:
+def regions(positions: NDArray[np.float64], settings: Settings) -> NDArray[np.int64]:
     """Return the number of the cube in which each site lies, (N,).
 
     Parameters
     ----------
-    where : (N, 3)
+    positions : (N, 3)
     settings : Settings
 
     Raises
@@ -264,15 +269,15 @@ def regions(where: NDArray[np.float64], settings: Settings) -> NDArray[np.int64]
     NetworkError
         If the side of the grid cannot be cut into so many parts.
     """
-    parts = settings.regions
-    if not 1 <= parts <= settings.side:
+    count = settings.regions
+    if not 1 <= count <= settings.side:
         raise NetworkError(
-            f"astrocyte liquid, regions: found {parts}, expected 1 to {settings.side}, the side of "
+            f"astrocyte liquid, regions: found {count}, expected 1 to {settings.side}, the side of "
             "the grid. Change it."
         )
-    cubes = np.floor(where * parts / settings.side).astype(np.int64)
+    cubes = np.floor(positions * count / settings.side).astype(np.int64)
     x, y, z = cubes.T
-    return (x * parts + y) * parts + z
+    return (x * count + y) * count + z
 
 
 def build(
@@ -293,115 +298,183 @@ def build(
     image : (M,), optional
         Probabilities of an event per ms for the first `PRESENTATION` ms. None: the input is silent.
     """
-    s = settings
     net = ns.Network("astrocyte_liquid", dt="1 ms", seed=seed)
-    where = sites(s, seed)
-    size = len(where)
-    n_e = size - round(s.inhibitory * size)
-    silence = np.zeros((1, s.inputs))
+    positions = sites(settings, seed)
+    source = _add_input(net, settings, image)
+    liquid = _add_liquid(net, settings, positions)
+    region = regions(positions, settings)
+    glia = _add_astrocytes(net, settings)
+    strengths = _Strengths.read_from(glia, settings, region)
+    _join_liquid(net, settings, liquid, strengths=strengths if linked else None)
+    _join_input(net, settings, source, liquid, strengths=strengths if linked else None)
+    for start, weight in ((liquid, 1.0), (source, -1.0)):
+        # Of the input, the astrocyte hears as large a share as of the liquid.
+        hears = ns.fixed_total_number(math.ceil(settings.coverage * len(start)))
+        if settings.regions > 1:
+            hears, weight = _of_regions(start, region, weight=weight, settings=settings)
+        net.project(start, glia, hears, weight=weight, name=f"{start.name}->astrocyte")
+    return net
+
+
+def _add_input(net: ns.Network, settings: Settings, image: ArrayLike | None) -> ns.Population:
+    """Add the input, to which an image is shown first; None: silence."""
+    silence = np.zeros((1, settings.inputs))
     probabilities = ns.table(silence, every="1 ms")
     if image is not None:
-        rows = np.concatenate([np.reshape(image, (1, s.inputs)), silence])
+        rows = np.concatenate([np.reshape(image, (1, settings.inputs)), silence])
         probabilities = ns.table(rows, every=f"{PRESENTATION} ms")
-    source = net.population("input", s.inputs, neuron(driven=True), p=probabilities)
-    cell = neuron(calcium=s.calcium > 0, adaptation=s.adaptation)
-    # A draw of log-normal numbers around the published value; without spread all have it.
-    taus = {"tau": ns.lognormal("64 ms", s.spread)} if s.spread else {}
-    liquid = net.population("liquid", size, cell, positions=where, **taus)
-    region = regions(where, s)
-    glia = net.population(
-        "astrocyte",
-        s.regions**3,
-        astrocyte(),
-        level=s.strength,
-        bias=s.strength,
-        growth=s.strength,
-        gain=s.gain,
-    )
-    # Signed weights: an inhibitory one grows in strength when its value falls, so the links swap.
-    growth, level = glia["growth"], glia["level"]
-    if s.regions > 1:
-        # Each edge reads the astrocyte of its target.
-        growth, level = growth.by("target", region), level.by("target", region)
-    raises = {"causal": growth, "anticausal": level}
-    lowers = {"causal": level, "anticausal": growth}
+    return net.population("input", settings.inputs, neuron(driven=True), p=probabilities)
 
-    is_excitatory = np.arange(size) < n_e
+
+def _add_liquid(
+    net: ns.Network, settings: Settings, positions: NDArray[np.float64]
+) -> ns.Population:
+    cell = neuron(calcium=settings.calcium > 0, adaptation=settings.adaptation)
+    parameters: dict[str, Any] = {}
+    if settings.spread:
+        # Log-normal numbers around the published value; without spread all have it.
+        parameters["tau"] = ns.lognormal("64 ms", settings.spread)
+    return net.population("liquid", len(positions), cell, positions=positions, **parameters)
+
+
+def _add_astrocytes(net: ns.Network, settings: Settings) -> ns.Population:
+    return net.population(
+        "astrocyte",
+        settings.regions**3,
+        astrocyte(),
+        level=settings.strength,
+        bias=settings.strength,
+        growth=settings.strength,
+        gain=settings.gain,
+    )
+
+
+@dataclass(frozen=True)
+class _Strengths:
+    """States of astrocytes as the strengths of learning, of edges with either sign.
+
+    Attributes
+    ----------
+    of_positive, of_negative : strength -> state
+        An inhibitory weight grows in strength when its value falls, so its links swap.
+    """
+
+    of_positive: dict[str, Any]
+    of_negative: dict[str, Any]
+
+    @classmethod
+    def read_from(
+        cls, glia: ns.Population, settings: Settings, region: NDArray[np.int64]
+    ) -> _Strengths:
+        growth, level = glia["growth"], glia["level"]
+        if settings.regions > 1:
+            # Each edge reads the astrocyte of its target.
+            growth, level = growth.by("target", region), level.by("target", region)
+        positive = {"causal": growth, "anticausal": level}
+        negative = {"causal": level, "anticausal": growth}
+        return cls(positive, negative)
+
+
+def _learning(settings: Settings, links: dict[str, Any] | None) -> tuple[ns.Rule, dict[str, Any]]:
+    """Return the rule of edges onto the liquid, and parameters besides bounds; None: no links."""
+    if settings.calcium:
+        # Without an astrocyte: both strengths are constants.
+        parameters = {
+            "causal": settings.strength,
+            "anticausal": settings.strength,
+            "theta": settings.calcium,
+            "band": settings.band,
+        }
+        return rule(calcium=True), parameters
+    if links is None:
+        return rule(), {}
+    return rule().reading(**links), {}
+
+
+def _project(
+    net: ns.Network,
+    settings: Settings,
+    name: str,
+    *,
+    ends: tuple[Any, ns.Population],
+    connector: Any,
+    links: dict[str, Any] | None,
+    weight: Any,
+    bounds: dict[str, float],
+) -> None:
+    """Add a projection that learns, or in a static liquid does not."""
+    source, target = ends
+    learns = rule(learning=False)
+    parameters: dict[str, Any] = {}
+    # Bounds and signs belong to learning; a static rule has none.
+    if settings.learning:
+        learns, constants = _learning(settings, links)
+        parameters = {**constants, **bounds}
+    net.project(source, target, connector, rule=learns, weight=weight, name=name, **parameters)
+
+
+def _join_liquid(
+    net: ns.Network, settings: Settings, liquid: ns.Population, *, strengths: _Strengths | None
+) -> None:
+    """Join the liquid with itself: excitatory neurons come first in it."""
+    size = len(liquid)
+    excitatory = size - round(settings.inhibitory * size)
+    is_excitatory = np.arange(size) < excitatory
+    positions = sites(settings, net.seed)
 
     def near(source_type: str) -> by_distance:
         to_excitatory = CHANCE[source_type, "excitatory"]
         to_inhibitory = CHANCE[source_type, "inhibitory"]
         chance = np.where(is_excitatory, to_excitatory, to_inhibitory)
-        return by_distance(where, chance, s.reach)
+        return by_distance(positions, chance, settings.reach)
 
-    def project(
-        name: str,
-        start: Any,
-        connector: Any,
-        links: dict[str, Any],
-        weight: Any,
-        **values: Any,
-    ) -> None:
-        if not s.learning:
-            learns = rule(learning=False)
-            # Bounds and signs belong to learning; a static rule has none.
-            values = {}
-        elif s.calcium:
-            # Without an astrocyte: both strengths are constants.
-            learns = rule(calcium=True)
-            values |= {
-                "causal": s.strength,
-                "anticausal": s.strength,
-                "theta": s.calcium,
-                "band": s.band,
-            }
-        elif linked:
-            learns = rule().reading(**links)
-        else:
-            learns = rule()
-        net.project(start, liquid, connector, rule=learns, weight=weight, name=name, **values)
-
-    edges = math.floor(s.density * s.inputs * size)
-    # The sign of each edge from the input is drawn once, from a stream of its own.
-    signs = Stream(seed, "astrocyte_liquid/signs")
-    is_positive = signs.uniform(np.arange(edges)) < 0.5
-    first = s.start * s.weight
-    first_of_input = np.where(is_positive, first, -first)
-    project(
+    first = settings.start * settings.weight
+    _project(
+        net,
+        settings,
         "excitation",
-        liquid[:n_e],
-        near("excitatory"),
-        raises,
-        first,
-        w_min=0.0,
-        w_max=s.weight,
+        ends=(liquid[:excitatory], liquid),
+        connector=near("excitatory"),
+        links=None if strengths is None else strengths.of_positive,
+        weight=first,
+        bounds={"w_min": 0.0, "w_max": settings.weight},
     )
-    project(
+    _project(
+        net,
+        settings,
         "inhibition",
-        liquid[n_e:],
-        near("inhibitory"),
-        lowers,
-        -first,
-        sign=-1.0,
-        w_min=-s.weight,
-        w_max=0.0,
+        ends=(liquid[excitatory:], liquid),
+        connector=near("inhibitory"),
+        links=None if strengths is None else strengths.of_negative,
+        weight=-first,
+        bounds={"sign": -1.0, "w_min": -settings.weight, "w_max": 0.0},
     )
-    project(
+
+
+def _join_input(
+    net: ns.Network,
+    settings: Settings,
+    source: ns.Population,
+    liquid: ns.Population,
+    *,
+    strengths: _Strengths | None,
+) -> None:
+    """Join the input with the liquid; the sign of each edge is drawn once."""
+    edges = math.floor(settings.density * settings.inputs * len(liquid))
+    # From a stream of its own, so that no other draw depends on it.
+    signs = Stream(net.seed, "astrocyte_liquid/signs")
+    is_positive = signs.uniform(np.arange(edges)) < 0.5
+    first = settings.start * settings.weight
+    _project(
+        net,
+        settings,
         "input->liquid",
-        source,
-        ns.fixed_total_number(edges),
-        raises,
-        first_of_input,
-        w_min=-s.weight,
-        w_max=s.weight,
+        ends=(source, liquid),
+        connector=ns.fixed_total_number(edges),
+        links=None if strengths is None else strengths.of_positive,
+        weight=np.where(is_positive, first, -first),
+        bounds={"w_min": -settings.weight, "w_max": settings.weight},
     )
-    for start, weight in ((liquid, 1.0), (source, -1.0)):
-        # Of the input, the astrocyte hears as large a share as of the liquid.
-        hears = ns.fixed_total_number(math.ceil(s.coverage * len(start)))
-        if s.regions > 1:
-            hears, weight = _of_regions(start, region, weight=weight, settings=s)
-        net.project(start, glia, hears, weight=weight, name=f"{start.name}->astrocyte")
-    return net
 
 
 def _of_regions(
@@ -437,7 +510,9 @@ def network(*, seed: int = 0, **settings: Any) -> ns.Network:
     Network
     """
     _, liquid, _, _ = read_settings(settings)
-    return _recorded(build(liquid, seed))
+    net = build(liquid, seed)
+    _record(net)
+    return net
 
 
 def episode(*, seed: int = 0, **settings: Any) -> ns.Network:
@@ -452,10 +527,11 @@ def episode(*, seed: int = 0, **settings: Any) -> ns.Network:
     _, liquid, _, _ = read_settings(settings)
     # As bright as a digit: a part of the pixels has events at about every second ms.
     stripes = 0.5 * (np.arange(liquid.inputs) // 4 % 4 == 0)
-    return _recorded(build(liquid, seed, image=stripes))
+    net = build(liquid, seed, image=stripes)
+    _record(net)
+    return net
 
 
-def _recorded(net: ns.Network) -> ns.Network:
+def _record(net: ns.Network) -> None:
     net.record(net.populations["liquid"], "spikes")
     net.record(net.populations["astrocyte"], "level")
-    return net

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,8 @@ def _course(ax: Any, course: list[dict[str, float]]) -> None:
 
 
 def _weights(ax: Any, weights: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> None:
-    arrays = [w for pair in weights.values() for w in pair]
-    largest = max(float(np.abs(w).max()) for w in arrays)
+    arrays = itertools.chain.from_iterable(weights.values())
+    largest = max(float(np.abs(array).max()) for array in arrays)
     # The same bins for all, since heights of unequal bins cannot be compared.
     bins = np.linspace(-largest, largest, 61)
     for name, (before, after) in weights.items():
@@ -161,7 +162,7 @@ def draw_answers(
     left.imshow(np.log1p(confusion), cmap="Blues")
     for row, column in np.ndindex(confusion.shape):
         if confusion[row, column]:
-            dark = row == column
+            is_dark = row == column
             left.text(
                 column,
                 row,
@@ -169,7 +170,7 @@ def draw_answers(
                 ha="center",
                 va="center",
                 fontsize=7,
-                color="white" if dark else "black",
+                color="white" if is_dark else "black",
             )
     ticks = range(len(confusion))
     left.set(

@@ -196,11 +196,11 @@ def choose_convex(
     -------
     Readout, penalty, accuracy of validation
     """
-    trained = [(convex(counts, labels, penalty=p), p) for p in PENALTIES]
-    scores = [r.accuracy(validation_counts, validation_labels) for r, _ in trained]
+    readouts = [convex(counts, labels, penalty=penalty) for penalty in PENALTIES]
+    scores = [readout.accuracy(validation_counts, validation_labels) for readout in readouts]
     # Of equal ones the first, which has the strongest penalty.
     best = int(np.argmax(scores))
-    return *trained[best], scores[best]
+    return readouts[best], PENALTIES[best], scores[best]
 
 
 def published(
@@ -253,9 +253,9 @@ def published(
     best = (copy_layer(), 0, -1.0)
     for number in range(1, passes + 1):
         for first in range(0, len(x), batch):
-            part = slice(first, first + batch)
+            minibatch = slice(first, first + batch)
             _, gradient[:-1], gradient[-1] = loss(
-                layer[:-1], layer[-1], x[part], targets[part], WEIGHT_DECAY
+                layer[:-1], layer[-1], x[minibatch], targets[minibatch], WEIGHT_DECAY
             )
             squares *= DECAY
             squares += (1 - DECAY) * gradient**2

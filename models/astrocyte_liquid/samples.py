@@ -86,7 +86,9 @@ class Liquid:
             passed_on.append(("liquid", "calcium", 1 - 1 / TAU_CALCIUM))
         for image in images:
             # Read before the reset, which clears them with everything else.
-            states = [(name, state, left * run.get(name, state)) for name, state, left in passed_on]
+            states = []
+            for name, state, left in passed_on:
+                states.append((name, state, left * run.get(name, state)))
             run.reset()
             run.set("input", p=self._events(image))
             for name, state, values in states:
@@ -279,22 +281,25 @@ class Liquid:
         return start
 
     def _events(self, image: ArrayLike) -> Any:
-        p = np.asarray(image, np.float64)
+        """Return an image as the probabilities of the input, checked."""
+        probabilities = np.asarray(image, np.float64)
         size = self.settings.inputs
-        if p.ndim not in (1, 2) or p.shape[-1] != size:
+        if probabilities.ndim not in (1, 2) or probabilities.shape[-1] != size:
             raise NetworkError(
-                f"astrocyte liquid: found an image of shape {p.shape}, expected ({size},) or (T, "
-                f"{size}). Reshape it."
+                f"astrocyte liquid: found an image of shape {probabilities.shape}, expected "
+                f"({size},) or (T, {size}). Reshape it."
             )
+        least, most = probabilities.min(initial=0.0), probabilities.max(initial=0.0)
         # Written so that NaN is refused, too.
-        if not (p.min(initial=0.0) >= 0 and p.max(initial=0.0) <= 1):
+        if not (least >= 0 and most <= 1):
             raise NetworkError(
-                f"astrocyte liquid: found an image with values from {p.min():g} to {p.max():g}, "
-                "expected 0 to 1, the "
-                "probability of an event per ms. Divide images by their sums, and all by the "
-                "largest value that is left."
+                f"astrocyte liquid: found an image with values from {probabilities.min():g} to "
+                f"{probabilities.max():g}, expected 0 to 1, the probability of an event per ms. "
+                "Divide images by their sums, and all by the largest value that is left."
             )
-        return p if p.ndim == 1 else ns.table(p, every="1 ms")
+        if probabilities.ndim == 1:
+            return probabilities
+        return ns.table(probabilities, every="1 ms")
 
 
 def _steps(time: Any) -> int:

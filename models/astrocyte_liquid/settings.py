@@ -136,11 +136,14 @@ def read_settings(settings: dict[str, Any]) -> tuple[str, Settings, Task, int]:
             f"{', '.join(VARIANTS)}. Choose one."
         )
 
-    def own(settings_type: type) -> dict[str, Any]:
-        # One flat list of settings is easier to type than two, so they are told apart here.
-        return {f.name: settings[f.name] for f in fields(settings_type) if f.name in settings}
-
-    liquid = replace(VARIANTS[variant], **own(Settings))
-    task = Task(**own(Task))
+    # One flat list of settings is easier to type than two, so they are told apart here.
+    liquid = replace(VARIANTS[variant], **_select(settings, Settings))
+    task = Task(**_select(settings, Task))
     passes = int(settings.get("published_passes", 0))
     return variant, liquid, task, passes
+
+
+def _select(settings: dict[str, Any], settings_type: type) -> dict[str, Any]:
+    """Return those settings that are fields of a dataclass."""
+    names = [field.name for field in fields(settings_type)]
+    return {name: settings[name] for name in names if name in settings}
