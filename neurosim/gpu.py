@@ -15,6 +15,7 @@ from neurosim.backends.gpu.training.fitting.checkpoints import (
 )
 from neurosim.backends.gpu.training.fitting.fit import fit
 from neurosim.backends.gpu.training.gradients import surrogates
+from neurosim.backends.gpu.training.gradients.first_batch import SilenceWarning, StillWarning
 from neurosim.backends.gpu.training.gradients.methods import (
     Bptt,
     Dsr,
@@ -25,7 +26,7 @@ from neurosim.backends.gpu.training.gradients.methods import (
 )
 from neurosim.backends.gpu.training.gradients.operations import sign_concordant
 from neurosim.backends.gpu.training.gradients.surrogates import Surrogate
-from neurosim.backends.gpu.training.trainer import SilenceWarning, StillWarning, Trainer
+from neurosim.backends.gpu.training.trainer import Trainer
 
 __all__ = [
     "Bptt",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from datetime import UTC, datetime
 from types import ModuleType
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import NetworkError
+from .libraries import import_library
 
 if TYPE_CHECKING:
     import neo
@@ -284,16 +283,8 @@ def _table_of_nwb(name: str, at_spikes: SpikeValues) -> Any:
     )
 
 
-def _library(name: str, function: str) -> ModuleType:
-    try:
-        # Imported only here: none of these libraries is needed to run networks, and all load
-        # slowly.
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise NetworkError(
-            f"{function}: the library {name!r} cannot be imported ({error}). "
-            f"Install it: pip install {REQUIREMENTS[name]!r}."
-        ) from error
+def _library(name: str, function: str) -> Any:
+    return import_library(name, where=function, install=repr(REQUIREMENTS[name]))
 
 
 def _window(spikes: Spikes) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import NetworkError, describe_unknown
+from .libraries import import_library
 
 if TYPE_CHECKING:
     import pandas  # pyright: ignore[reportMissingImports]  # an extra that few need
@@ -91,15 +91,12 @@ class EdgeTable:
         NetworkError
             If pandas is not installed.
         """
-        try:
-            # Imported only here: nothing else needs pandas, and it loads slowly.
-            pandas = importlib.import_module("pandas")
-        except ImportError as error:
-            raise NetworkError(
-                f"edges of {self.name!r}, frame: the library 'pandas' cannot be imported "
-                f"({error}). Install it: pip install pandas. The arrays need none: .sources, "
-                ".targets, .delays, .weights."
-            ) from error
+        pandas = import_library(
+            "pandas",
+            where=f"edges of {self.name!r}, frame",
+            install="pandas",
+            arrays=".sources, .targets, .delays, .weights",
+        )
         ends = {"source": self.sources, "target": self.targets, "delay": self.delays}
         variables = {
             f"variable_{name}" if name in ends else name: values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from ..errors import NetworkError
 from ..units import Time
 from .joining import join_spikes
+from .libraries import import_library
 from .samples import Convention, Spikes, equal, read_array
 
 if TYPE_CHECKING:
@@ -109,14 +109,12 @@ class SpikeValues:
         NetworkError
             If pandas is not installed.
         """
-        try:
-            # Imported only here: nothing else needs pandas, and it loads slowly.
-            pandas = importlib.import_module("pandas")
-        except ImportError as error:
-            raise NetworkError(
-                f"values at spikes, frame: the library 'pandas' cannot be imported ({error}). "
-                "Install it: pip install pandas. The arrays need none: .index, .times(), .values."
-            ) from error
+        pandas = import_library(
+            "pandas",
+            where="values at spikes, frame",
+            install="pandas",
+            arrays=".index, .times(), .values",
+        )
         return pandas.DataFrame({"neuron": self.index, "time": self.times(), "value": self.values})
 
     def __repr__(self) -> str:

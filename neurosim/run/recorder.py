@@ -282,16 +282,11 @@ class Recorder:
                 expected[f"{number}/values"] = (rows, width), np.dtype(np.float64)
                 expected[f"{number}/initial"] = (width,), np.dtype(np.float64)
         for name in sorted(expected.keys() | layouts.keys()):
-            layout = layouts.get(name)
-            if layout is None or layout != expected.get(name):
-                present = "none" if layout is None else f"one of shape {layout[0]} and {layout[1]}"
-                wanted = expected.get(name)
-                wanted_text = (
-                    "none" if wanted is None else f"one of shape {wanted[0]} and {wanted[1]}"
-                )
+            if name not in layouts or layouts[name] != expected.get(name):
                 raise NetworkError(
-                    f"{where}: recorded array {name!r}: found {present}, expected {wanted_text}. "
-                    "The file is damaged: load another copy or run again."
+                    f"{where}: recorded array {name!r}: found {_show(layouts.get(name))}, expected "
+                    f"{_show(expected.get(name))}. The file is damaged: load another copy or run "
+                    "again."
                 )
 
     def replace(
@@ -396,3 +391,11 @@ class Recorder:
 
     def _complete_header(self, first: int, steps: int, *, finished: bool) -> dict[str, Any]:
         return self._header | {"first": first, "steps": steps, "finished": finished}
+
+
+def _show(layout: Layout | None) -> str:
+    """Return shape and type of an array as words."""
+    if layout is None:
+        return "none"
+    shape, dtype = layout
+    return f"one of shape {shape} and {dtype}"

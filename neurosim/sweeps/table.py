@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import json
 import math
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import NetworkError, describe, describe_unknown
+from ..recording.libraries import import_library
 from ..whole_files import write_whole
 from .grid import SEED, Point
 from .jobs import Failure
@@ -368,11 +368,5 @@ def _spread(values: list[Any]) -> str:
 
 
 def _library(name: str, verb: str) -> Any:
-    try:
-        # Imported only here: nothing else needs it, and it loads slowly.
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise NetworkError(
-            f"sweep, {verb}: the library {name!r} cannot be imported ({error}). "
-            f"Install it: pip install {name}. The arrays need none: table['name'], table.rows."
-        ) from error
+    arrays = "table['name'], table.rows"
+    return import_library(name, where=f"sweep, {verb}", install=name, arrays=arrays)

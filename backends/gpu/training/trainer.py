@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +25,7 @@ from .call import (
     find_near_threshold,
 )
 from .gradients.feedback import read_feedback
+from .gradients.first_batch import FirstBatch
 from .gradients.hooks import GradientHook, Hooks, RowsHook
 from .gradients.methods import Method, read_method
 from .gradients.surrogates import read_surrogate
@@ -52,14 +52,6 @@ _LEAST = 0.01
 # Steps that torch compiles together: its time grows faster than their number.
 _CHUNK = 10
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-
-
-class SilenceWarning(UserWarning):
-    """A network that does not spike during its first batch of training."""
-
-
-class StillWarning(UserWarning):
-    """A name whose gradient in the first batch of training was 0."""
 
 
 class Trainer(Module):
@@ -174,17 +166,14 @@ class Trainer(Module):
             self.register_parameter(item.key, nn.Parameter(self._value_at_start(item)))
         self.bounds: dict[str, Bounds] = {**self._positive(), **read_bounds(bounds, self.learns)}
         self._add_feedback(feedback)
-        slots = {n: c.slots for n, c in self._plan.connections.items() if n in self.learns}
-        self._hooks = Hooks(slots)
+        connections = self._plan.connections.items()
+        self._hooks = Hooks(
+            {name: connection.slots for name, connection in connections if name in self.learns}
+        )
         self._chunk = None if chunk is None else read_whole_number(chunk, where="Trainer, chunk")
         self._compiled = _read_compiled(compiled, self._settings.device)
         self._chunks: dict[tuple[int, int], int | None] = {}
-        self._watches_silence = True
-        self._watching: list[Any] = []
-        self._moved: set[str] = set()
-        self._asked: list[str] = []
-        self._judged = False
-        self._watch_gradients()
+        self._first_batch = FirstBatch({label: self[label] for label in self.learns})
         add_state(self, digest=self._plan.hash)
 
     # ---- making
@@ -213,9 +202,10 @@ class Trainer(Module):
 
     def _add_feedback(self, feedback: Mapping[str, object] | None) -> None:
         connections = self._plan.connections
-        operands = {
-            name: connections[name].prepare(self._weight(name).detach())[0] for name in connections
-        }
+        operands = {}
+        for name, connection in connections.items():
+            # Of the first delay: all operands of a projection have one shape.
+            operands[name] = connection.prepare(self._weight(name).detach())[0]
         for name, value in read_feedback(feedback, operands, seed=self._network.seed).items():
             if isinstance(value, Tensor):
                 # A buffer: part of the state that is saved.
@@ -317,7 +307,7 @@ class Trainer(Module):
             A projection that learns.
         """
         if label not in self._plan.learns or label not in self._plan.connections:
-            weights = [n for n in self._plan.learns if n in self._plan.connections]
+            weights = [name for name in self._plan.learns if name in self._plan.connections]
             raise NetworkError(
                 f"Trainer, rows: {describe_unknown('learning projection', label, weights)}"
             )
@@ -327,7 +317,8 @@ class Trainer(Module):
         if method.rates:
             return "rate"
         source = self._plan.connections[label].source
-        return "input" if source in {item.population for item in self.inputs} else "spikes"
+        is_input = any(item.population == source for item in self.inputs)
+        return "input" if is_input else "spikes"
 
     def row_size(self, label: str) -> int:
         """Return how many numbers multiply the error of a projection at a time: N of its rows.
@@ -457,14 +448,14 @@ class Trainer(Module):
         results = call.run()
         self._hooks.end()
         if self.training:
-            self._warn_of_still_names()
-            if not self._judged:
-                # Frozen names and other heads have no gradient, rightly.
-                everything = outputs is None
-                self._asked = [n for n in self.learns if everything and self[n].requires_grad]
+            # From here through two functions of torch to the user's line.
+            self._first_batch.warn_of_still_names(stacklevel=5)
+            self._first_batch.expect_gradients(of_all=outputs is None)
             self.samples_seen += call.batch.replica.shape[0]
-            self._warn_of_silence(call.spikes)
-        return next(iter(results.values())) if len(results) == 1 else results
+            self._first_batch.warn_of_silence(call.spikes, self._plan.neurons, stacklevel=5)
+        if len(results) == 1:
+            return next(iter(results.values()))
+        return results
 
     def _call(self, batch: Tensor | Mapping[str, Tensor], outputs: tuple[Output, ...]) -> Call:
         self._keep_bounds()
@@ -592,20 +583,6 @@ class Trainer(Module):
         initial = {key: values.pop(key) for key in states}
         return values, initial
 
-    def _warn_of_silence(self, spikes: Mapping[str, Tensor]) -> None:
-        # Of the first batch alone: reading the spikes makes the host wait for a GPU.
-        if not self._watches_silence:
-            return
-        self._watches_silence = False
-        own = {n: s for n, s in spikes.items() if n in self._plan.neurons}
-        if own and not any(bool(s.any()) for s in own.values()):
-            warnings.warn(
-                f"Trainer: in the first batch no neuron of {', '.join(sorted(own))} spikes, so "
-                "little or nothing can learn. Use larger weights or more input.",
-                SilenceWarning,
-                stacklevel=5,
-            )
-
     @torch.no_grad()
     def find_fault(self, batch: Tensor | Mapping[str, Tensor]) -> str:
         """Return the first projection or population with a value that is not finite.
@@ -654,36 +631,6 @@ class Trainer(Module):
 
     def reset_mem(self) -> None:
         """Do nothing: each call begins with the initial states. For code that expects snnTorch."""
-
-    def _watch_gradients(self) -> None:
-        """Note which names have had a gradient, until the second batch."""
-        for label in self.learns:
-            handle = self[label].register_post_accumulate_grad_hook(
-                lambda parameter, label=label: self._note_gradient(label, parameter)
-            )
-            self._watching.append(handle)
-
-    def _note_gradient(self, label: str, parameter: Tensor) -> None:
-        if parameter.grad is not None and bool(parameter.grad.any()):
-            self._moved.add(label)
-        self._judged = True
-
-    def _warn_of_still_names(self) -> None:
-        """Warn, before the second batch, of names that the first one gave no gradient."""
-        if not (self._judged and self._watching):
-            return
-        for handle in self._watching:
-            handle.remove()
-        self._watching.clear()
-        still = [n for n in self._asked if n not in self._moved]
-        if still:
-            warnings.warn(
-                f"Trainer: the first batch gave {', '.join(still)} a gradient of 0, so they do not "
-                "learn: they act on no output, or only through neurons that are far from their "
-                "thresholds. Take them out of train=, or change outputs=.",
-                StillWarning,
-                stacklevel=5,
-            )
 
     # ---- afterwards
 

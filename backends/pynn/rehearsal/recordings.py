@@ -9,6 +9,7 @@ import numpy as np
 from neurosim.backend.engine import Chunk
 
 from ..translation.plan import Plan, PlannedRecording
+from ..translation.weight_scales import round_weights
 from .arithmetic.numbers import to_float
 from .layout import Layout
 from .loop import EXCITATORY, INHIBITORY, VOLTAGE, WEIGHT, Channels, Spikes
@@ -148,10 +149,10 @@ class Recordings:
         for projection in projections:
             step = 2.0 ** (self._layout.shifts[projection.target, projection.receptor] - 15)
             if projection.rule is None:
-                stored: np.ndarray = np.rint(np.abs(projection.weight) / step)
+                weights = round_weights(projection.weight, step)
             else:
-                stored = next(samples)
-            values[:, projection.edges] = stored * step / projection.scale
+                weights = next(samples) * step
+            values[:, projection.edges] = weights / projection.scale
         return values[:, recording.members]
 
 
