@@ -56,7 +56,6 @@ PRECISE = {
         "neurosim/recording/files.py",
         "neurosim/recording/recorded.py",
         "models/ca3_memory/operations.py",
-        "backends/pynn/rehearsal/rows.py",
         "benchmarks/memory.py",
         "tests/support/mutants.py",
         "tests/support/mutations.py",
