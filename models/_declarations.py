@@ -84,7 +84,7 @@ def library(
         # function.
         @wraps(function)
         def build(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Model:
-            _require_names(owner, signature, args, kwargs)
+            _require_names(owner, signature, args, kwargs, declarations=declarations)
             # Names are checked before the call, since Python's own TypeError names no valid ones;
             # values after it, since only then text, quantities and defaults have become numbers.
             model = function(*args, **kwargs)
@@ -118,6 +118,8 @@ def _require_names(
     signature: inspect.Signature,
     args: tuple[object, ...],
     names: Mapping[str, object],
+    *,
+    declarations: Declarations,
 ) -> None:
     """Refuse arguments without a name, with a wrong one, and missing ones."""
     valid = signature.parameters
@@ -131,7 +133,14 @@ def _require_names(
             raise ModelError(describe_unknown("parameter", name, valid, owner=owner))
     for name, parameter in valid.items():
         if parameter.default is parameter.empty and name not in names:
-            raise ModelError(f"{owner}: found no {name!r}, expected one. Add {name}=...")
+            declared = declarations[name]
+            needed = (
+                declared.type if isinstance(declared, Option) else f"a value in {declared.unit}"
+            )
+            raise ModelError(
+                f"{owner}: found no {name!r}, expected one. Add {name}=..., {needed}: "
+                f"{declared.meaning}"
+            )
 
 
 def _require_limits(owner: str, model: Cell | Rule, declarations: Declarations) -> None:

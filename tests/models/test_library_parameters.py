@@ -72,7 +72,8 @@ def test_units_that_are_explained_are_those_of_the_parameters(name):
         ),
         (
             lambda: cells.izhikevich(a=0.1),
-            r"^cell 'izhikevich': found no 'synapse', expected one. Add synapse=...",
+            r"^cell 'izhikevich': found no 'synapse', expected one. Add synapse=..., \"delta\" or "
+            r"\"exponential\": Port ``synaptic`` takes steps of voltage",
         ),
         (lambda: cells.lif(tau=0), r"^cell 'lif', parameter 'tau': found 0 ms, expected more than"),
     ],
