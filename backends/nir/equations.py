@@ -297,16 +297,22 @@ class _Matcher:
         if state is None:
             # The size of the gain is in r or w_in; of the port its sign remains.
             states = (voltage, *currents)
-            reader = next(name for name in states if port in names(self._slopes[name]))
-            slope = self._split(reader, {reader, *currents, port})
+            readers = [name for name in states if port in names(self._slopes[name])]
+            if not readers:
+                reason = f"no equation reads its port {port!r}."
+                raise Unmatched(reason, "Put it into the equations beside the statements.")
+            reader = readers[0]
+            slope = self._split(reader, {reader, *currents, *self._free})
             sign = np.sign(slope.coefficient(port))
             if reader == voltage:
                 return sign
-            slope_of_voltage = self._split(voltage, {voltage, *currents})
+            slope_of_voltage = self._split(voltage, {voltage, *currents, *self._free})
             return sign * np.sign(slope_of_voltage.coefficient(reader))
         if state in currents:
             # w_in of the node says how a spike jumps the current, so that weights stay ours.
-            return np.sign(self._split(voltage, {voltage, *currents}).coefficient(state))
+            return np.sign(
+                self._split(voltage, {voltage, *currents, *self._free}).coefficient(state)
+            )
         if membrane.tau is None:
             return 1.0 / (self._dt * membrane.r)
         # The jump has decayed for one step when v is compared with the threshold.

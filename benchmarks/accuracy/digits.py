@@ -165,18 +165,20 @@ def run(
     write(words.out, name, result)
 
 
-def read_words(description: str | None, *, samples: int = 60_000) -> argparse.Namespace:
+def read_words(
+    description: str | None, *, samples: int = 60_000, epochs: int = 3
+) -> argparse.Namespace:
     """Return the options of the command line.
 
     Parameters
     ----------
     description : str or None
-    samples : int
-        Training images unless told otherwise.
+    samples, epochs : int
+        Training images, and how often they are shown, unless told otherwise.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", help="folder of data sets")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=epochs)
     parser.add_argument("--samples", type=int, default=samples, help="training images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)

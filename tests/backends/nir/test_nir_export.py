@@ -115,6 +115,61 @@ def test_convolutions_and_pools_keep_their_kernels(tmp_path):
     assert isinstance(nodes["dense_flat"], nir.Flatten) and nodes["dense"].weight.shape == (3, 18)
 
 
+def gridded(connector: Any, *, method: Any = "euler", **values: Any) -> ns.Network:
+    """Return a grid of inputs, joined to a grid of leaky cells within the step."""
+    net = ns.Network("gridded", dt="1 ms")
+    source = net.spike_source("source", int(np.prod(connector.shape)))
+    cell = cells.lif_delta(refractory="0 ms", rest=0.0, threshold=1.0, method=method)
+    layer = net.population("layer", connector.target_size, cell, **values)
+    net.project(source, layer, connector, same_step=True, name="w")
+    net.record(layer, "spikes")
+    return net
+
+
+def test_a_pool_that_is_neither_mean_nor_sum_has_a_scale_behind_it(tmp_path):
+    pool = ns.average_pooling(2, shape=(1, 4, 4), weight=3.0)
+    net = gridded(pool, tau=10.0)
+    nodes = exported(net, tmp_path)
+    assert isinstance(nodes["w"], nir.SumPool2d)
+    # Each of 4 cells sends 3 / 4; a jump has leaked for one step: (1 - 1 / 10) * 10.
+    assert nodes["w_scale"].scale == pytest.approx(np.full((1, 2, 2), 3 / 4 * 9))
+    again = ns.prepare(ns.from_nir(tmp_path / "net.nir", dt="1 ms"), backend="reference")
+    edges = again.edges(next(iter(again.network.projections)))
+    assert edges.weights == pytest.approx(np.full(16, 3 / 4 * 9))
+
+
+def test_a_kernel_onto_neurons_of_different_factors_is_a_matrix(tmp_path):
+    kernel = ns.convolution(np.ones((1, 1, 1, 1)), shape=(1, 1, 3))
+    node = exported(gridded(kernel, tau=[10.0, 20.0, 40.0]), tmp_path)["w"]
+    assert isinstance(node, nir.Linear)
+    assert np.diag(node.weight) == pytest.approx([9.0, 19.0, 39.0])
+
+
+def test_a_jump_that_decays_exactly_has_another_factor(tmp_path):
+    kernel = ns.convolution(np.ones((1, 1, 1, 1)), shape=(1, 1, 3))
+    node = exported(gridded(kernel, method="exact", tau=10.0), tmp_path)["w"]
+    assert node.weight.ravel() == pytest.approx([10 * np.exp(-0.1)])
+
+
+def test_a_bias_is_written_once_however_many_projections_there_are(tmp_path):
+    net = convolved(2.0)
+    source, layer = net.populations["source"], net.populations["layer"]
+    net.project(source[:4], layer, ns.all_to_all(), weight=1.0, same_step=True, name="second")
+    nodes = exported(net, tmp_path)
+    assert nodes["w"].bias.tolist() == [2.0, 2.0]
+    assert isinstance(nodes["second"], nir.Linear)
+
+
+def test_without_recordings_the_output_is_what_feeds_nothing_else(tmp_path):
+    net = network(LEAKY)
+    last = net.population("last", 4, LEAKY)
+    net.project(net.populations["layer"], last, ns.one_to_one(), weight=1.0, same_step=True)
+    net.probes.clear()
+    path = ns.export(net, tmp_path / "net.nir", backend="nir")
+    outputs = [edge for edge in nir.read(path, type_check=False).edges if edge[1] == "output"]
+    assert outputs == [("last", "output")]
+
+
 def test_delays_are_nodes_and_a_loop_needs_none(tmp_path):
     net = network(LEAKY)
     layer = net.populations["layer"]
@@ -176,11 +231,37 @@ SUBTRACTING = ns.Cell(
     "dv/dt = -v / tau : mV", parameters={"tau": "10 ms"}, spike="v > 1 * mV",
     after_spike="v -= 1 * mV", receives={"synaptic": ns.Port("mV", into="v")}, name="leaky",
 )  # fmt: skip
+
+
+def equation(slope: str, *more: str, initial: Any = None) -> ns.Cell:
+    """Return a cell of an equation of v over the inputs a and b."""
+    return ns.Cell(
+        "; ".join([f"dv/dt = {slope} : 1", *more]),
+        parameters={
+            "tau": "10 ms",
+            **({"leak": np.array([1.0, 0.0, 1.0, 1.0])} if "leak" in slope else {}),
+        },
+        receives={"a": ns.Port("1"), "b": ns.Port("1")},
+        step="v = v + dt / tau * (a + b - v)",
+        spike="v > 1",
+        after_spike="v = 0",
+        initial=initial or {},
+        name="own",
+    )
+
+
 REFUSED = {
     "Izhikevich": (cells.izhikevich(synapse="delta"), "is not linear", "on 'spinnaker' if"),
     "conductances": (cells.lif_conductance(refractory="0 ms"), "", "Run it on 'cpu'"),
     "refractory": (cells.lif_delta(), "is refractory", "Set it to 0 ms"),
     "reset by subtraction": (SUBTRACTING, "its reset subtracts", "after_spike='v = reset'"),
+    "two gains": (equation("(-v + a + 2 * b) / tau"), "with different factors", "into the weights"),
+    "a leak of some": (equation("(-leak * v + a + b) / tau"), "leaks in some neurons only", ""),
+    "a current at the start": (
+        equation("(-v + s) / tau", "ds/dt = (a + b - s) / tau : 1", initial={"s": 1.0}),
+        "'s' does not begin at 0",
+        "Begin at 0",
+    ),
 }
 
 
@@ -188,6 +269,9 @@ REFUSED = {
 def test_cells_without_a_word_in_nir_are_refused_with_the_remedy(tmp_path, cell, reason, remedy):
     port = cell.receives[0][0]
     net = network(cell, port=port)
+    if cell.name == "own":
+        source, layer = net.populations.values()
+        net.project(source, layer, ns.all_to_all(), weight=1.0, port="b", same_step=True)
     row = rows(net)["population 'layer'"]
     assert row.status == "impossible"
     assert "is no neuron of NIR" in row.reason
@@ -195,6 +279,21 @@ def test_cells_without_a_word_in_nir_are_refused_with_the_remedy(tmp_path, cell,
     with pytest.raises(ns.LoweringError, match="is no neuron of NIR"):
         ns.export(net, tmp_path / "net.nir", backend="nir")
     assert not list(tmp_path.iterdir())
+
+
+def test_two_ports_of_one_equation_are_two_inputs_of_a_node(tmp_path):
+    net = network(equation("(-v + a - b) / tau"), port="a")
+    source, layer = net.populations.values()
+    net.project(source, layer, ns.all_to_all(), weight=2.0, port="b", same_step=True, name="minus")
+    nodes = exported(net, tmp_path)
+    assert (nodes["minus"].weight == -2.0).all()
+    assert (nodes["w"].weight == (np.arange(12) - 5.0).reshape(3, 4).T).all()
+
+
+def test_a_port_that_no_equation_reads_is_refused():
+    cell = equation("(-v + a) / tau")
+    row = rows(network(cell, port="b"))["population 'layer'"]
+    assert row.status == "impossible" and "no equation reads its port 'b'" in row.reason
 
 
 def test_plasticity_drives_and_delays_of_edges_are_refused():

@@ -211,6 +211,31 @@ def test_two_outputs_of_one_population_and_an_edge_listed_twice_count_once(load,
     assert list(net.projections) == ["input->n"]
 
 
+def test_delays_in_a_row_add_up(load):
+    first, second = nir.Delay(np.full(4, 0.002)), nir.Delay(np.full(4, 0.003))
+    net = load(chain(first, second, lif(4), start=(4,)))
+    # Both are counted from the step of the spike, in which a layer without delays would act.
+    assert next(iter(net.projections.values())).delay == 4.0
+
+
+def test_a_scale_multiplies_what_passes_through_it(load):
+    weight = RNG.normal(size=(4, 3))
+    scale = np.array([1.0, 2.0, -3.0, 0.5])
+    net = load(
+        chain(nir.Linear(weight), nir.Scale(scale), lif(4), start=(3,), names=("w", "s", "n"))
+    )
+    assert matrix(net, "w") == pytest.approx(scale[:, None] * weight)
+
+
+def test_an_output_may_carry_an_input(load):
+    content = chain(lif(4), start=(4,))
+    content.edges.append(("input", "output"))
+    assert {(p.owner.name, p.variable) for p in load(content).probes} == {
+        ("input", "spikes"),
+        ("n0", "spikes"),
+    }
+
+
 WRONG = {
     "scales": (nir.Scale(np.full(5, 2.0)), "node 'n0' has 5 values for 4 neurons"),
     "delays": (nir.Delay(np.full(5, 0.002)), "node 'n0' has 5 values for 4 neurons"),
