@@ -29,6 +29,8 @@ def build(launch: Launch) -> Any:
     names = launch.kernel.arg_names
     values = dict(zip(names, launch.arguments, strict=False)) | dict(launch.constants)
     constant = {p.name for p in launch.kernel.params if p.is_constexpr}
+    # When Triton launches a kernel, it compiles whole numbers that are 1 into it.
+    constant |= {n for n in names if isinstance(values[n], int) and values[n] == 1}
     signature = {n: "constexpr" if n in constant else _type(values[n]) for n in names}
     constants = {(names.index(n),): values[n] for n in constant}
     source = ASTSource(fn=launch.kernel, signature=signature, constexprs=constants)

@@ -44,7 +44,7 @@ class Compiler:
             Whether tensors of any size run the same code; None: of those that were met in two
             sizes, which spares each call a change of the compiler's settings.
         """
-        fast = torch.compile(_copy(function), dynamic=dynamic, options=_OPTIONS)
+        fast = torch.compile(with_own_code(function), dynamic=dynamic, options=_OPTIONS)
 
         def call(*arguments: Any) -> Any:
             if not self.has_failed:
@@ -79,10 +79,15 @@ class Compiler:
         )
 
 
-def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function with a code object of its own.
+def with_own_code(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same function with a code object of its own.
 
-    The compiler counts the variants of a code object, and compiles no more than eight of them.
+    The compiler counts the variants of a code object, and compiles no more than eight of them: of
+    functions of the same text, such as the phases of nine populations, the last one would be left.
+
+    Parameters
+    ----------
+    function : function of Python
     """
     assert isinstance(function, FunctionType)
     copy = FunctionType(

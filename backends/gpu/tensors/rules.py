@@ -317,7 +317,8 @@ class TensorRule:
         else:
             value = self._evaluate(s, neurons, {}, clock)
             # One number may hold for all neurons: it is expanded, so that the mask below fits.
-            new = torch.as_tensor(value, dtype=state.dtype).expand(position.shape)
+            number = torch.as_tensor(value, dtype=state.dtype, device=state.device)
+            new = number.expand(position.shape)
         # A frozen state keeps its value while its neuron is refractory.
         if s.bound.frozen:
             until = self._samples.tensors[owner, "_until"].view(-1)

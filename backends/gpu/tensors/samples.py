@@ -154,7 +154,9 @@ class Samples:
         """Copy all numbers of memory to the device."""
         if self.device.type != "cpu":
             for key, base in self._bases.items():
-                self.tensors[key].copy_(torch.from_numpy(np.ascontiguousarray(base)))
+                # Arrays that samples share are replaced, never written to: `_join` copies them.
+                if base.flags.writeable:
+                    self.tensors[key].copy_(torch.from_numpy(np.ascontiguousarray(base)))
 
     def pull(self) -> None:
         """Copy all numbers that the device changes to memory."""

@@ -27,6 +27,7 @@ from .words import NEVER, WRONG, words
 
 # Steps of a graph: launching it costs as much as a few kernels.
 GRAPH = 16
+MOST_SAMPLES = 65_535  # axis 1 of a grid of CUDA
 _BYTES = 2**28  # of the ring of spikes and of the buffers of samples
 _MOST_STEPS = 4096  # of a stretch
 _STEPS = "_given_step", "_given_index", "_since"
@@ -49,6 +50,11 @@ class TritonEngine:
     interpreted : bool, optional
         Whether kernels run in Triton's interpreter; by default they do on the CPU device.
 
+    Raises
+    ------
+    RuntimeError
+        If a CUDA device cannot run so many samples, or Triton cannot build a kernel.
+
     Attributes
     ----------
     memory : Memory
@@ -70,6 +76,8 @@ class TritonEngine:
         delivery: Delivery | None = None,
         interpreted: bool | None = None,
     ) -> None:
+        if device.type == "cuda" and count > MOST_SAMPLES:
+            raise RuntimeError(f"a launch has at most {MOST_SAMPLES} samples, found {count}")
         self.program = program
         self.replica = replica
         self.samples = Samples(
@@ -207,14 +215,15 @@ class TritonEngine:
     def _graph(self, steps: int) -> torch.cuda.CUDAGraph:
         if steps not in self._graphs:
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            # Other threads, such as those that load data, may use the device meanwhile.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 for _ in range(steps):
                     self._run(self._step)
             self._graphs[steps] = graph
         return self._graphs[steps]
 
     def _compile(self) -> None:
-        """Compile all kernels of a step, without a step: a clock that is wrong stops everything.
+        """Compile all kernels, without a step: a clock that is wrong stops everything.
 
         Raises
         ------
@@ -225,7 +234,7 @@ class TritonEngine:
         before = self._clock.clone()
         self._clock[WRONG] = -1
         try:
-            self._run(self._step)
+            self._run(self.launches())
         except TritonError as error:
             raise RuntimeError(str(error)) from error
         torch.cuda.synchronize(self._clock.device)

@@ -134,8 +134,9 @@ class Populations:
         drive = self.program.drives[name]
         stream = key_of(self.program.seed, f"{name}/counts")
         count = drive.indices.size
-        rates = np.stack([memory[name, "rate"] for memory in device.samples.memories])
-        mean = np.broadcast_to(rates * self.program.dt, (rates.shape[0], count))
+        # A host may have given one sample a rate, and another one a rate for each target.
+        rates = np.stack([np.broadcast_to(m[name, "rate"], count) for m in device.samples.memories])
+        mean = rates * self.program.dt
         table = PoissonTable.of(np.ascontiguousarray(mean), device.device)
         columns = table.cumulated.shape[-1]
         half = 1 << (max(columns, 1).bit_length() - 1)

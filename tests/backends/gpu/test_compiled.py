@@ -19,7 +19,7 @@ from neurosim.expr.functions import FUNCTIONS as OVER_NUMPY
 torch = pytest.importorskip("torch")
 
 from neurosim.backends.gpu.tensors import draws  # noqa: E402
-from neurosim.backends.gpu.tensors.compiled import Compiler  # noqa: E402
+from neurosim.backends.gpu.tensors.compiled import Compiler, with_own_code  # noqa: E402
 from neurosim.backends.gpu.tensors.draw_chunks import DrawChunks  # noqa: E402
 from neurosim.backends.gpu.tensors.functions import FUNCTIONS  # noqa: E402
 
@@ -126,6 +126,23 @@ def test_a_failure_of_the_compiler_is_told_once_and_the_run_goes_on(monkeypatch)
     assert "second line" not in str(caught[0].message)
     expected = rn.outcome(played(lively(), "reference"))
     assert rn.differences(expected, rn.outcome(run)) == []
+
+
+def test_functions_of_the_same_text_are_all_compiled_however_many_there_are():
+    """The compiler leaves the ninth variant of a code object."""
+    graphs = []
+
+    def keep(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    def times(factor):
+        return lambda x: x * factor
+
+    for factor in range(12):
+        function = torch.compile(with_own_code(times(float(factor))), backend=keep)
+        assert function(torch.ones(2)).tolist() == [factor, factor]
+    assert len(graphs) == 12
 
 
 def test_compile_is_true_or_false():

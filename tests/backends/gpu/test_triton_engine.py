@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import support.random_networks as rn
@@ -14,6 +17,7 @@ pytest.importorskip("triton")
 from support.triton_backend import backend  # noqa: E402
 
 import neurosim as ns  # noqa: E402
+from neurosim.backends.gpu.triton.engine import TritonEngine  # noqa: E402
 
 # The interpreter computes with NumPy, which warns where numbers are not finite.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:triton")
@@ -127,6 +131,25 @@ def test_samples_side_by_side_equal_replicas_one_by_one():
         assert (sample.get(edges, "w") == run.get(edges, "w")).all()
     weights = {run.get(edges, "w").tobytes() for run in runs}
     assert len(weights) == 3
+
+
+def test_one_sample_has_a_rate_and_another_one_a_rate_for_each_target():
+    batch = ns.prepare(driven(), backend=backend, batch=2)
+    name = next(iter(batch[0].program.drives))
+    rates = np.linspace(100, 900, 8)
+    batch[1].set(name, rate=rates)
+    batch.run("6 ms", progress=False)
+    run = ns.prepare(driven(), replica=1)
+    run.set(name, rate=rates)
+    run.run("6 ms", progress=False)
+    assert (batch[1].get("cells", "v") == run.get("cells", "v")).all()
+
+
+def test_more_samples_than_a_launch_has_are_refused_before_anything_is_built():
+    cuda: Any = SimpleNamespace(type="cuda")
+    none: Any = None
+    with pytest.raises(RuntimeError, match="at most 65535 samples, found 70000"):
+        TritonEngine(none, none, device=cuda, count=70_000)
 
 
 @pytest.mark.parametrize("statement", ["integrate", "reset"])

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...tensors.compiled import with_own_code
 from ..neurons import Neurons, NeuronState
 
 Steps = Callable[..., tuple[NeuronState, list[Tensor], dict[str, list[Tensor]]]]
@@ -83,7 +84,9 @@ class CompiledSteps:
         known = neurons.name in self._programs
         if not known:
             program = _program_of(neurons, traced)
-            self._programs[neurons.name] = torch.compile(program, fullgraph=True, dynamic=False)
+            self._programs[neurons.name] = torch.compile(
+                with_own_code(program), fullgraph=True, dynamic=False
+            )
         # A tensor: a number would be compiled into the program.
         k = torch.full((), first, dtype=torch.int64, device=replica.device)
         arguments = state, dict(values), dict(series), k, replica
