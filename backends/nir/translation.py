@@ -16,6 +16,7 @@ from neurosim.network.wiring.grids import average_pooling, convolution
 from .equations import Firing, NeuronMatch, Unmatched, is_input, match_neurons
 from .graph import Graph, Node, closing_pairs, loops_of, range_text
 from .layers import Layer, Weights, layer_of
+from .steps import steps_as_readers
 
 _SECOND = 1000.0  # ms
 _ON_CPU = "Run it on 'cpu'."
@@ -207,11 +208,22 @@ class _Builder:
         has_step = cell.step is not None
         method = "its own step statements" if has_step else cell.method or "exact"
         methods = f"{method} here; NIR says none; readers take steps of Euler's method."
-        if has_step or method == "euler":
-            self._report(place.of("method"), "exact", methods)
-        else:
+        if not has_step and method != "euler":
             remedy = "Use method='euler' for the same numbers, or a smaller dt."
             self._report(place.of("method"), "approximated", methods, remedy)
+            return
+        projections = self._concrete.projections.values()
+        ports = {q.port or "" for q in projections if q.target == population.name}
+        if not has_step or steps_as_readers(population, ports, dt=self._dt):
+            self._report(place.of("method"), "exact", methods)
+            return
+        self._report(
+            place.of("method"),
+            "approximated",
+            f"{method} here, which are not those of readers: Euler's method, a current that an "
+            "input drives before the voltage that reads it.",
+            "Write step= so: current = current + dt * (its equation); v = v + dt * (its equation).",
+        )
 
     def _report_firing(self, population: ConcretePopulation, firing: Firing, place: Place) -> None:
         spike: Any = population.cell.spike

@@ -17,12 +17,17 @@ from neurosim.models import cells  # noqa: E402
 
 
 def network(
-    cell: ns.Cell, *, port: str = "synaptic", same_step: bool = True, **values: Any
+    cell: ns.Cell,
+    *,
+    port: str = "synaptic",
+    same_step: bool = True,
+    scale: float = 1.0,
+    **values: Any,
 ) -> ns.Network:
     net = ns.Network("layered", dt="1 ms", seed=1)
     source = net.spike_source("inputs", 3, steps=[[1], [2], [3]])
     layer = net.population("layer", 4, cell, **values)
-    weights = np.arange(12) - 5.0
+    weights = scale * (np.arange(12) - 5.0)
     net.project(
         source, layer, ns.all_to_all(), weight=weights, port=port, same_step=same_step, name="w"
     )
@@ -250,6 +255,18 @@ def equation(slope: str, *more: str, initial: Any = None) -> ns.Cell:
     )
 
 
+def stepped(slope: str, *more: str, **step: Any) -> ns.Cell:
+    """Return a cell over the input a, with statements of its own or a method."""
+    return ns.Cell(
+        "; ".join([f"dv/dt = {slope} : 1", *more]),
+        parameters={"tau": "10 ms"},
+        receives={"a": ns.Port("1")},
+        spike="v > 1",
+        after_spike="v = 0",
+        **step,
+    )
+
+
 REFUSED = {
     "Izhikevich": (cells.izhikevich(synapse="delta"), "is not linear", "on 'spinnaker' if"),
     "conductances": (cells.lif_conductance(refractory="0 ms"), "", "Run it on 'cpu'"),
@@ -279,6 +296,56 @@ def test_cells_without_a_word_in_nir_are_refused_with_the_remedy(tmp_path, cell,
     with pytest.raises(ns.LoweringError, match="is no neuron of NIR"):
         ns.export(net, tmp_path / "net.nir", backend="nir")
     assert not list(tmp_path.iterdir())
+
+
+DRIVEN = "(-v + s) / tau", "ds/dt = (3 * a - s) / tau : 1"
+STEPPED = {
+    "the current first": (
+        stepped(*DRIVEN, step="s = s + dt * (3 * a - s) / tau; v = v + dt * (s - v) / tau"),
+        "a",
+        True,
+    ),
+    "the voltage first": (
+        stepped(*DRIVEN, step="v = v + dt * (s - v) / tau; s = s + dt * (3 * a - s) / tau"),
+        "a",
+        False,
+    ),
+    "in closed form": (
+        stepped("(-v + a) / tau", step="v = exp(-dt / tau) * v + (1 - exp(-dt / tau)) * a"),
+        "a",
+        False,
+    ),
+    "with a clip": (
+        stepped("(-v + a) / tau", step="v = clip(v + dt * (a - v) / tau, -0.1, 9)"),
+        "a",
+        False,
+    ),
+    "jumped": (LEAKY, "synaptic", True),
+    "a jumped current": (CURRENT, "synaptic", True),
+}
+
+
+@pytest.mark.parametrize(("cell", "port", "is_exact"), STEPPED.values(), ids=STEPPED)
+def test_a_method_is_exact_only_if_the_file_steps_so(tmp_path, cell, port, is_exact):
+    """What returns from the file steps as readers do: its spikes say which rows are true."""
+    # A current of 1 raises the voltage by 100 in the end.
+    net = network(cell, port=port, scale=0.01 if cell is CURRENT else 1.0)
+    method = rows(net)["population 'layer', method"]
+    assert method.status == ("exact" if is_exact else "approximated")
+    if not is_exact:
+        assert "not those of readers" in method.reason and "current = current + dt" in method.remedy
+    path = ns.export(net, tmp_path / "net.nir", backend="nir")
+    assert (volts(net, "v") == pytest.approx(volts(ns.from_nir(path, dt="1 ms"), "v"))) is is_exact
+
+
+def volts(net: ns.Network, name: str) -> np.ndarray:
+    """Return the voltages of the layer under given spikes, (steps, N)."""
+    net.probes.clear()
+    net.record(net.populations["layer"], name)
+    run = ns.prepare(net, backend="reference")
+    run.set("inputs", steps=[[1, 4, 5], [2, 5, 11], [3, 4]])
+    run.run(25.0, progress=False)
+    return run.result()["layer"].trace(name).values
 
 
 def test_two_ports_of_one_equation_are_two_inputs_of_a_node(tmp_path):
