@@ -188,8 +188,26 @@ def sort_keys(keys: IntArray, *, below: int) -> tuple[NDArray[np.int64], IntArra
         from . import sorting
 
         return sorting.sort_keys(keys, below=below)
-    pointer = pointer_of(np.bincount(keys, minlength=below))
-    return pointer, np.argsort(keys, kind="stable").astype(np.int32)
+    if keys.size <= 4 * max(BLOCK, below):
+        pointer = pointer_of(np.bincount(keys, minlength=below))
+        return pointer, np.argsort(keys, kind="stable").astype(np.int32)
+    # A part at a time, since positions of NumPy take 8 bytes; as many keys as there are counts.
+    size = max(BLOCK, below)
+    parts = [slice(first, first + size) for first in range(0, keys.size, size)]
+    counts = np.zeros(below, np.int64)
+    for part in parts:
+        counts += np.bincount(keys[part], minlength=below)
+    pointer = pointer_of(counts)
+    order = np.empty(keys.size, np.int32)
+    earlier = np.zeros(below, np.int64)  # keys of earlier parts
+    for part in parts:
+        own = np.argsort(keys[part], kind="stable")
+        counts = np.bincount(keys[part], minlength=below)
+        # Between the sorted position within the part, and that among all.
+        shift = pointer[:-1] + earlier - (np.cumsum(counts) - counts)
+        order[np.arange(own.size) + shift[keys[part][own]]] = part.start + own
+        earlier += counts
+    return pointer, order
 
 
 def draw_rows(

@@ -154,3 +154,16 @@ def test_the_handler_of_a_signal_draws_as_before_in_the_steps_that_follow(backen
     fresh = prepared(backend)
     fresh.run("1 ms", progress=False)
     assert np.array_equal(drawn(run, "a signal"), drawn(fresh, "a signal"))
+
+
+def test_a_neuron_that_drew_less_often_than_others_gets_new_numbers_all_the_same(backend):
+    """The draw of all had the number of those that had drawn before."""
+    run = prepared(backend)
+    cells = run.owners["cells"]
+    assert isinstance(cells, ns.Population)
+    run.set(cells[:2], v=ns.uniform(0, 1))
+    run.set(cells, v=ns.uniform(0, 1))
+    together = run.get("cells", "v")
+    run.set(cells[2:], v=ns.uniform(0, 1))
+    alone = run.get("cells", "v")
+    assert (alone[:2] == together[:2]).all() and (alone[2:] != together[2:]).all()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tracemalloc
 
+import numpy as np
 import pytest
 from support.refusals import LIF
 
 import neurosim as ns
 from neurosim.backend.memory_estimate import items
+from neurosim.draws.sampling import sort_keys
 
 RULE = ns.Rule(
     pre="dx/dt = -x / tau : 1",
@@ -46,6 +48,32 @@ def test_pairs_with_several_edges_take_the_memory_that_was_foretold(n, traced):
         ns.prepare(net, backend="reference").run(0.5)
         peak = tracemalloc.get_traced_memory()[1] - held
     assert 0.88 < peak / sum(size for _, size in items(net)) < 1.1
+
+
+@pytest.mark.parametrize(
+    "connector",
+    [ns.where(p=0.125, n=4), ns.fixed_probability(0.5), ns.fixed_indegree(500)],
+    ids=lambda connector: connector.show(),
+)
+def test_edges_of_a_rule_that_numpy_sorts_take_the_memory_that_was_foretold(connector, traced):
+    """Just below a million, from which on edges are sorted by compiled code."""
+    for targets in (10, 1900):
+        net = build(connector, RULE, targets=targets)
+        tracemalloc.reset_peak()
+        held = tracemalloc.get_traced_memory()[0]
+        ns.prepare(net, backend="reference").run(0.5)
+        peak = tracemalloc.get_traced_memory()[1] - held
+    assert 0.88 < peak / sum(size for _, size in items(net)) < 1.1
+
+
+@pytest.mark.parametrize("below", [1, 7, 40_000, 300_000])
+@pytest.mark.parametrize("count", [0, 3, 200_000])
+def test_keys_are_sorted_part_by_part_as_in_one(below, count):
+    dtype = np.uint16 if below <= 1 << 16 else np.int32
+    keys = np.random.default_rng(1).integers(0, below, count).astype(dtype)
+    pointer, order = sort_keys(keys, below=below)
+    assert (order == np.argsort(keys, kind="stable")).all() and order.dtype == np.int32
+    assert (np.diff(pointer) == np.bincount(keys, minlength=below)).all() and pointer[0] == 0
 
 
 def test_events_of_a_rule_need_no_array_as_long_as_all_edges(traced):
