@@ -211,12 +211,12 @@ def test_initial_values_of_a_cell_begin_with_a_number_as_well():
     assert run.get("p", "v").tolist() == [4, 4] and run.get("p", "u").tolist() == [0, 3]
 
 
-@pytest.mark.parametrize("text", ["2*t/ms", "t*2/ms"])
+@pytest.mark.parametrize("text", ["2*t/ms", "t*2/ms", "2*dt/ms", "dt/ms"])
 def test_text_over_time_is_refused_where_a_value_stays(text):
     net = ns.Network("net", dt="1 ms")
     cell = ns.Cell("v : 1", receives={"v": ns.Port("1", into="v")})
     p = net.population("p", 2, cell)
-    message = r"depends on time \(t\), expected a value for the whole run"
+    message = r"depends on time \(d?t\), expected a value for the whole run"
     with pytest.raises(ns.ModelError, match=message):
         net.project(p, p, ns.all_to_all(), weight=text)
     run = ns.prepare(net, backend="reference")

@@ -283,6 +283,12 @@ PROJECTIONS = {
         "expected one for each of 4 source neurons.",
         "Link to as many, or say which one each neuron reads: .by('source', indices).",
     ),
+    "a link by a side of fewer neurons": (
+        project(rule=lambda net: gain(net["a"]["v"].by("target"))),
+        "'v' of 'a' has 4 values",
+        "expected one for each of 3 target neurons.",
+        "Link to as many, or say which one each neuron reads: .by('target', indices).",
+    ),
     "a link by too few regions": (
         project(rule=lambda net: gain(net["b"]["v"].by("source", [0]))),
         "link 'gain': found an array of shape (1,)",
