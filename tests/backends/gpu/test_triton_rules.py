@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,7 @@ def test_a_rule_printed_as_triton_gives_the_bits_of_the_reference(name):
         assert one.index.size >= 50
 
 
+@cache
 def delivered(delivery: str, *, turned: bool = False) -> np.ndarray:
     """Return the sums at ports after some steps; edges of a pair stand in either order."""
     net = ns.Network("sums", dt="1 ms", seed=2)
