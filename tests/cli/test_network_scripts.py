@@ -164,6 +164,16 @@ def test_a_script_is_exported_with_the_words_of_its_report(write, capsys):
     assert data["rows"] == json.loads(Path("again/report.json").read_text())["rows"]
 
 
+def test_an_exported_script_runs_the_time_that_was_asked_for(write):
+    pytest.importorskip("sympy")
+    cell = "from neurosim.models import cells\n"
+    text = BUILD.replace("size, cell)", "size, cells.lif_exponential())")
+    words = ["export", write(cell + text) + ":build", "out", "--backend", "nest"]
+    assert main([*words, "--time", "325 ms"]) == 0
+    script = Path("out/network.py").read_text()
+    assert "325" in script and "1000" not in script
+
+
 def test_a_model_exports_an_experiment_with_its_input(tmp_path, monkeypatch, capsys):
     pytest.importorskip("sympy")
     monkeypatch.chdir(tmp_path)

@@ -388,6 +388,71 @@ def test_delays_beyond_the_slots_of_a_core_run_and_say_so():
     assert result["target"].spikes.step.min() == 100
 
 
+def test_a_delay_of_all_slots_of_a_core_needs_no_extension():
+    """200 neurons leave 32 slots; a spike needs one step more than the network's delay."""
+    net = ns.Network("border", dt="1 ms")
+    source = net.spike_source("source", 1, steps=[[0]])
+    target = net.population("target", 200, lif())
+    for delay, name in ((31, "fits"), (32, "late")):
+        edges = ns.all_to_all()
+        net.project(
+            source, target, edges, weight=40.0, delay=float(delay), port="excitatory", name=name
+        )
+    places = [place for place, _ in rows(net)]
+    assert "projection 'late', delay extensions" in places
+    assert "projection 'fits', delay extensions" not in places
+
+
+def test_spikes_of_two_listed_sources_are_merged_by_their_steps():
+    net = ns.Network("merged", dt="1 ms")
+    target = net.population("target", 1, lif())
+    for name, steps in (("late", [9, 20, 31]), ("early", [2, 14, 25])):
+        source = net.spike_source(name, 1, steps=[steps])
+        net.project(source, target, ns.all_to_all(), weight="9 nA", port="excitatory")
+        net.record(source, "spikes")
+    net.record(target, "spikes")
+    result = ns.simulate(net, 50, backend=REHEARSAL, progress=False)
+    assert result["late"].spikes.step.tolist() == [9, 20, 31]
+    assert result["early"].spikes.step.tolist() == [2, 14, 25]
+    assert result["target"].spikes.step[0] < 9
+
+
+def test_spikes_of_a_part_of_a_population_are_recorded_alone():
+    net = poisson_net()
+    whole = ns.simulate(net, 100, backend=REHEARSAL, progress=False)["source"].spikes
+    net.probes.clear()
+    net.record(net.populations["source"][3:7], "spikes")
+    part = ns.simulate(net, 100, backend=REHEARSAL, progress=False)["source"].spikes
+    chosen = (whole.index >= 3) & (whole.index < 7)
+    assert chosen.any() and not chosen.all()
+    assert part.step.tolist() == whole.step[chosen].tolist()
+
+
+def test_weights_that_do_not_learn_are_recorded_as_the_machine_holds_them():
+    net = ns.Network("fixed", dt="1 ms")
+    source = net.spike_source("source", 2, steps=[[0], [1]])
+    target = net.population("target", 2, lif())
+    weights = [0.1, 0.2, 0.3, 7.0]
+    edges = net.project(
+        source, target, ns.all_to_all(), weight=weights, port="excitatory", name="fixed"
+    )
+    net.record(edges, "w", every="5 ms")
+    result = ns.simulate(net, 10, backend=REHEARSAL, progress=False)
+    recorded = result["fixed"].trace("w").values
+    step = 2.0 ** (shift_of_receptor(net, "excitatory") - 15)
+    assert recorded[-1].tolist() == [round(w / step) * step for w in weights]
+    assert recorded[-1][0] != 0.1
+
+
+def shift_of_receptor(net, receptor):
+    from neurosim.backends.pynn.rehearsal.layout import lay_out
+    from neurosim.backends.pynn.translation.network import translate
+    from neurosim.backends.pynn.translation.targets import SPINNAKER
+    from neurosim.ir.concretise import concretise
+
+    return lay_out(translate(concretise(net), SPINNAKER)).shifts["target", receptor]
+
+
 @pytest.mark.parametrize(
     ("cell", "port", "weight", "words"),
     [
@@ -410,6 +475,11 @@ def test_time_constants_beyond_the_table_of_exponentials_are_refused():
         ns.simulate(one_neuron(tau_exc="0.05 ms"), 10, backend=REHEARSAL)
 
 
+def test_time_constants_that_are_0_there_are_refused():
+    with pytest.raises(LoweringError, match="it is 1e-06 there: the machine's result is not known"):
+        ns.simulate(one_neuron(tau_exc="1e-6 ms"), 10, backend=REHEARSAL)
+
+
 def test_options_are_checked():
     with pytest.raises(NetworkError, match="backend 'spinnaker-rehearsal' has no option 'threads'"):
         ns.check(one_neuron(), backend=REHEARSAL, threads=2)
@@ -420,7 +490,7 @@ def test_options_are_checked():
 # ---- saturation
 
 
-def strong_input(rate):
+def strong_input(rate, port="excitatory"):
     """Return 100 sources of 4 nA, of each of which the mapping expects 30 Hz.
 
     Delays that differ let it reckon with less than the sum of all: it leaves room for 128 nA.
@@ -428,11 +498,11 @@ def strong_input(rate):
     net = ns.Network("strong", dt="1 ms", seed=1)
     target = net.population("target", 3, lif())
     source = net.poisson("source", 100, rate=rate)
-    net.project(source, target, ns.all_to_all(), weight="4 nA", delay="1 ms", port="excitatory")
+    net.project(source, target, ns.all_to_all(), weight="4 nA", delay="1 ms", port=port)
     silent = net.spike_source("silent", 2)
     delays = [1.0, 1.0, 1.0, 9.0, 9.0, 9.0]
-    net.project(silent, target, ns.all_to_all(), weight="4 nA", delay=delays, port="excitatory")
-    net.record(target, "excitatory")
+    net.project(silent, target, ns.all_to_all(), weight="4 nA", delay=delays, port=port)
+    net.record(target, port)
     return net
 
 
@@ -459,6 +529,14 @@ def test_sums_that_slots_cut_off_are_counted_in_the_report_and_in_the_recording(
     again = [row for row in run.report["target"] if row.place.aspect == "slots (excitatory)"]
     assert len(again) == 1
     assert int(again[0].reason.split()[0]) > count
+
+
+def test_sums_of_inhibition_are_counted_as_such():
+    net = strong_input("500 Hz", port="inhibitory")
+    run = ns.prepare(net, backend=REHEARSAL)
+    run.run(50, progress=False)
+    counted = {row.place.aspect for row in run.report["target"] if "cut off" in row.reason}
+    assert counted == {"slots (inhibitory)"}
 
 
 def test_nothing_is_said_of_sums_that_fit():

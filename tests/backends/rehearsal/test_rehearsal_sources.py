@@ -89,3 +89,20 @@ def test_rates_over_time_and_by_neuron_give_the_spikes_of_other_engines(steps):
     for name in ("both", "chance"):
         assert results[0][name].spikes == results[1][name].spikes
         assert len(results[0][name].spikes) > 20
+
+
+def test_rates_that_a_run_sets_begin_at_the_next_step():
+    net = ns.Network("later", dt="1 ms", seed=2)
+    low = ns.table(np.full((1, 3), 20.0), every="20 ms", unit="Hz")
+    net.record(net.poisson("both", 3, rate=low), "spikes")
+    spikes = []
+    for backend in ("cpu", "spinnaker-rehearsal"):
+        run = ns.prepare(net, backend=backend)
+        run.run(13, progress=False)
+        rates = np.array([[900.0] * 3, [0.0] * 3])
+        run.set("both", rate=ns.table(rates, every="20 ms", unit="Hz"))
+        run.run(60, progress=False)
+        spikes.append(run.result()["both"].spikes)
+    assert spikes[0] == spikes[1]
+    # The first row holds for 20 steps from the one in which it was set.
+    assert spikes[1].step.max() in (31, 32) and len(spikes[1]) > 40
