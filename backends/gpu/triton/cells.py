@@ -47,10 +47,11 @@ class CellPrinter:
 
     def _print_integrate(self) -> str:
         code = self.code
-        trees = [s.value for s in code.integrate]
+        trees = [statement.value for statement in code.integrate]
         if code.detect is not None:
             trees.append(code.detect)
-        assigned = [s for s in code.states if s in {a.target for a in code.integrate}]
+        targets = {statement.target for statement in code.integrate}
+        assigned = [state for state in code.states if state in targets]
         body = [*self._setup("2 * _step"), *self._values(trees, code.states)]
         for port in code.ports:
             address = self._address(f"_port_{port}")
@@ -60,19 +61,19 @@ class CellPrinter:
             ]
         if code.refractory:
             body.append(f"_active = _step > tl.load({self._address('_until')}, mask=_lanes)")
-        for a in code.integrate:
-            value = self._line(a.value)
-            # Computed for all, then discarded: draws and other states do not depend on it.
-            frozen = a.target in code.frozen
-            body.append(
-                f"{local(a.target)} = "
-                + (f"tl.where(_active, {value}, {local(a.target)})" if frozen else value)
-            )
+        for statement in code.integrate:
+            target = local(statement.target)
+            value = self._line(statement.value)
+            if statement.target in code.frozen:
+                # Computed for all, then discarded: draws and other states do not depend on it.
+                value = f"tl.where(_active, {value}, {target})"
+            body.append(f"{target} = {value}")
         body += [*self._store(assigned), *self._check(code.states, "2 * _step")]
         spiking = "_lanes"
         if code.detect is not None:
             spiking += f" & ({self._line(code.detect)} != 0)"
-            spiking += " & _active" if code.refractory else ""
+            if code.refractory:
+                spiking += " & _active"
         else:
             spiking += " & (_n < 0)"
         body.append(f"tl.store({_FIRED}, ({spiking}).to(tl.uint8), mask=_lanes)")
@@ -82,11 +83,12 @@ class CellPrinter:
 
     def _print_reset(self) -> str:
         code = self.code
-        assigned = list(dict.fromkeys(a.target for a in code.after))
+        assigned = list(dict.fromkeys(statement.target for statement in code.after))
         body = self._setup("2 * _step + 1")
         body.append(f"_lanes = _lanes & (tl.load({_FIRED}, mask=_lanes, other=0) != 0)")
-        body += self._values([a.value for a in code.after], ())
-        body += [f"{local(a.target)} = {self._line(a.value)}" for a in code.after]
+        body += self._values([statement.value for statement in code.after], ())
+        for statement in code.after:
+            body.append(f"{local(statement.target)} = {self._line(statement.value)}")
         body += [*self._store(assigned), *self._check(assigned, "2 * _step + 1")]
         if self.population.refractory is not None:
             pause = f"tl.load({self._read('_refractory')}, mask=_lanes)"
@@ -124,7 +126,7 @@ class CellPrinter:
             lines.append("i = _real(_n)")
         if "N" in read:
             lines.append("N = _real(_size + _n * 0)")
-        computed = {a.target for a in self.code.integrate} - set(self.code.states)
+        computed = {statement.target for statement in self.code.integrate} - set(self.code.states)
         for name in sorted(read - computed - {"t", "dt", "i", "N"} - set(self.code.states)):
             if not name.startswith("_port_"):
                 lines.append(f"{local(name)} = tl.load({self._read(name)}, mask=_lanes)")
@@ -132,38 +134,40 @@ class CellPrinter:
             if name in read or name in set(states):
                 lines.append(f"{local(name)} = tl.load({self._address(name)}, mask=_lanes)")
         occurring = set[Draw]().union(*map(draws, trees))
-        for draw in sorted(occurring, key=lambda d: d.key):
+        for draw in sorted(occurring, key=lambda draw: draw.key):
             function = "_uniform" if draw.kind == "uniform" else "_normal"
             key = f"_keys + {2 * self._occurrence(draw)}"
             lines.append(f"_draw{draw.key} = {function}(_n, {key}, _clock, _sample)")
         return lines
 
     def _occurrence(self, draw: Draw) -> int:
-        return [d.key for d in self.code.draws].index(draw.key)
+        return [draw.key for draw in self.code.draws].index(draw.key)
 
     def _read(self, name: str) -> str:
         """Return the address of a parameter or constant, of each neuron or of all."""
         key = (self.population.name, name)
-        at = self._now.row(name, key)
+        address = self._now.row(name, key)
         stride = self._now.read(f"_stride_{name}", "stride", key)
         if name in self.code.tables:
             rows = self._now.row(f"rows_{name}", (self.population.name, f"{name}@rows"))
             width = self._now.read(f"_width_{name}", "width", key)
-            at = f"{at} + _row({rows}, _step) * {width}"
-        return f"{at} + _n * {stride}"
+            address = f"{address} + _row({rows}, _step) * {width}"
+        return f"{address} + _n * {stride}"
 
     def _address(self, name: str) -> str:
         """Return the address of a value that each neuron of each sample has."""
-        at = self._now.read(f"_at_{name}", "array", (self.population.name, name))
-        return f"{at} + _sample * _size + _n"
+        address = self._now.read(f"_at_{name}", "array", (self.population.name, name))
+        return f"{address} + _sample * _size + _n"
 
     def _store(self, states: Iterable[str]) -> list[str]:
-        return [f"tl.store({self._address(s)}, {local(s)}, mask=_lanes)" for s in states]
+        return [
+            f"tl.store({self._address(state)}, {local(state)}, mask=_lanes)" for state in states
+        ]
 
     @staticmethod
     def _check(states: Iterable[str], half_step: str) -> list[str]:
         # x - x is 0 for finite numbers alone.
-        total = " + ".join(f"({local(s)} - {local(s)})" for s in states)
+        total = " + ".join(f"({local(state)} - {local(state)})" for state in states)
         if not total:
             return []
         mark = f"tl.atomic_min(_clock + 2 + _n * 0, {half_step}, mask=_lanes & ({total} != 0))"

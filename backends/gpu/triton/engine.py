@@ -92,14 +92,21 @@ class TritonEngine:
         self._first = torch.zeros(1, dtype=torch.int64, device=device)
         interpreted = device.type == "cpu" if interpreted is None else interpreted
         self._device = self._open(precision, count, interpreted=interpreted)
-        static = [p for p in program.projections.values() if isinstance(p, StaticProjection)]
         # A push lands in a later step: same-step projections are always folded.
-        later = [p for p in static if not p.same_step]
-        pushed = [p for p in later if is_pushed(p.targets.size, delivery)]
+        pushed = [
+            projection
+            for projection in program.projections.values()
+            if isinstance(projection, StaticProjection)
+            and not projection.same_step
+            and is_pushed(projection.targets.size, delivery)
+        ]
         # Before launches are built: they take the addresses of these arrays.
         self._copy_host_arrays()
         self._pushed = Pushed(self._device, pushed) if pushed else None
-        self._rules = {n: RuleLaunches(self._device, p) for n, p in program.plastic.items()}
+        self._rules = {
+            name: RuleLaunches(self._device, projection)
+            for name, projection in program.plastic.items()
+        }
         self._populations = Populations(self._device, StaticTerms(self._device, self._pushed))
         self._recording = Recording(self._device, self._first, self._capacity)
         self._counts = torch.zeros(count, dtype=torch.int32, device=device)
@@ -110,7 +117,7 @@ class TritonEngine:
     def _most_steps(self, count: int) -> int:
         """Return the most steps of a stretch, so that what it records fits."""
         memory = self.samples.memories[0]
-        spikes = sum(p.size for p in self.program.populations.values())
+        spikes = sum(population.size for population in self.program.populations.values())
         sampled = 0
         for probe in self.program.probes:
             if probe.variable != "spikes":
@@ -125,11 +132,11 @@ class TritonEngine:
         populations = self.program.populations.values()
         columns = {}
         width = 0
-        for p in populations:
-            columns[p.name] = width
-            width += p.size
+        for population in populations:
+            columns[population.name] = width
+            width += population.size
         # Spikes of the longest delay before a stretch, and those of the stretch itself.
-        depth = self._capacity + max((p.history for p in populations), default=0)
+        depth = self._capacity + max((population.history for population in populations), default=0)
         device = self._clock.device
         fired = torch.zeros((count, depth, max(width, 1)), dtype=torch.uint8, device=device)
         return Device(
@@ -179,9 +186,9 @@ class TritonEngine:
         launches: list[Launch] = []
         for number, names in enumerate(self.program.stages):
             if number > 0:
-                for p in self.program.projections.values():
-                    if p.same_step and p.target in names and p.name in rules:
-                        launches += rules[p.name].within
+                for name, projection in self.program.plastic.items():
+                    if projection.same_step and projection.target in names:
+                        launches += rules[name].within
                 launches += self._populations.sum_within(names)
             launches += self._populations.integrate(names)
         return launches
@@ -326,7 +333,7 @@ class TritonEngine:
 
     def _is_signalled(self, step: int) -> bool:
         self._pull_spikes(range(step, step + 1))
-        return any(find_signals(self.program, m, step) for m in self.samples.memories)
+        return any(find_signals(self.program, memory, step) for memory in self.samples.memories)
 
     # ---- host and device
 
@@ -352,16 +359,17 @@ class TritonEngine:
         device = self._device
         tensors = {**self.samples.tensors, **self._host_tensors()}
         # Shapes too: an allocator may give a freed address to an array of another size.
-        addresses = [(key, t.data_ptr(), tuple(t.shape)) for key, t in tensors.items()]
-        rates = [
-            (name, memory[name, "rate"].tobytes())
-            for memory in device.samples.memories
-            for name in self.program.drives
-        ]
-        return [*addresses, *rates]
+        parts: list[tuple] = []
+        for key, tensor in tensors.items():
+            parts.append((key, tensor.data_ptr(), tuple(tensor.shape)))
+        for memory in device.samples.memories:
+            for name in self.program.drives:
+                parts.append((name, memory[name, "rate"].tobytes()))
+        return parts
 
     def _host_tensors(self) -> dict[Key, torch.Tensor]:
-        return {k: t for k, t in self._device.structure.items() if k in self.memory}
+        structure = self._device.structure.items()
+        return {key: tensor for key, tensor in structure if key in self.memory}
 
     def _follow_spikes(self, step: int) -> None:
         """Follow spikes of earlier steps that the host has replaced, and those in flight."""
@@ -378,10 +386,10 @@ class TritonEngine:
         # Filled on the host and copied once: a copy per step and sample costs a launch each.
         marks = torch.zeros_like(device.fired, device="cpu")
         for sample, memory in enumerate(self.samples.memories):
-            for p in self.program.populations.values():
-                column = device.columns[p.name]
-                for emitted in range(step - p.history, step):
-                    spikes = memory.spikes(p.name, emitted).astype(np.int64)
+            for population in self.program.populations.values():
+                column = device.columns[population.name]
+                for emitted in range(step - population.history, step):
+                    spikes = memory.spikes(population.name, emitted).astype(np.int64)
                     neurons = torch.from_numpy(spikes)
                     row = emitted % device.fired.shape[1]
                     marks[sample, row, column + neurons] = 1
@@ -394,16 +402,15 @@ class TritonEngine:
 
     def _pull_spikes(self, steps: range) -> None:
         for sample, memory in enumerate(self.samples.memories):
-            for p in self.program.populations.values():
+            for population in self.program.populations.values():
                 # Memory holds the history of a population alone, however long the stretch was.
-                first = max(steps.start, steps.stop - p.history)
+                first = max(steps.start, steps.stop - population.history)
                 last = range(first, steps.stop)
-                step, neuron = spikes_of(self._device, p.name, sample, last)
+                step, neuron = spikes_of(self._device, population.name, sample, last)
                 # One copy from the device for all steps, which are cut apart here.
-                parts = np.searchsorted(step, np.arange(last.start, last.stop + 1))
-                for number, k in enumerate(last):
-                    spikes = neuron[parts[number] : parts[number + 1]].astype(np.int32)
-                    memory.put_spikes(p.name, k, spikes)
+                cuts = np.searchsorted(step, np.arange(last.start, last.stop + 1))
+                for emitted, begin, end in zip(last, cuts[:-1], cuts[1:], strict=True):
+                    memory.put_spikes(population.name, emitted, neuron[begin:end].astype(np.int32))
         self._pulled = max(self._pulled, steps.stop)
 
 

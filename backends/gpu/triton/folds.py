@@ -73,12 +73,12 @@ def arrange(
     sorted_lane = lane[edges].astype(np.int64)
     first = np.cumsum(counts) - counts
     position = np.arange(lane.size) - first[sorted_lane]
-    at = begins[sorted_lane // block] + position * block + sorted_lane % block
+    positions = begins[sorted_lane // block] + position * block + sorted_lane % block
     # One element at least: a tensor without elements has no address.
     of_position = np.full(max(int(begins[-1]), 1), -1, np.int32)
-    of_position[at] = edges if value is None else value[edges]
+    of_position[positions] = edges if value is None else value[edges]
     groups = np.zeros(of_position.size, np.int32)
-    groups[at] = group[edges]
+    groups[positions] = group[edges]
 
     def tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(device)

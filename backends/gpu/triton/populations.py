@@ -33,24 +33,27 @@ class Populations:
         self.terms = terms
         self.program = device.program
         self._printers = {
-            p.name: CellPrinter(p, dt=self.program.dt, single=device.single)
-            for p in self.program.populations.values()
-            if not p.is_spike_source
+            population.name: CellPrinter(population, dt=self.program.dt, single=device.single)
+            for population in self.program.populations.values()
+            if not population.is_spike_source
         }
 
     def integrate(self, names: Iterable[str]) -> list[Launch]:
         """Return phases 2 and 3 of the populations of a stage."""
         launches: list[Launch] = []
-        for p in (self.program.populations[name] for name in names):
-            launches += self._give(p) if p.is_spike_source else [self._cell(p, "integrate")]
+        for population in (self.program.populations[name] for name in names):
+            if population.is_spike_source:
+                launches += self._give(population)
+            else:
+                launches.append(self._cell(population, "integrate"))
         return launches
 
     def reset(self) -> list[Launch]:
         """Return phase 5."""
         return [
-            self._cell(p, "reset")
-            for p in self.program.populations.values()
-            if not p.is_spike_source and p.code.detect is not None
+            self._cell(population, "reset")
+            for population in self.program.populations.values()
+            if not population.is_spike_source and population.code.detect is not None
         ]
 
     def check(self) -> list[Launch]:
@@ -58,11 +61,11 @@ class Populations:
         device = self.device
         # Other states are checked where they are integrated. Each state once, in a fixed order.
         changed: dict[Key, None] = {}
-        for p in self.program.plastic.values():
-            for s in _statements_of_handlers(p):
-                if s.action in ("add_to_cell", "assign_cell"):
-                    owner = p.source if s.side == "pre" else p.target
-                    changed[owner, p.symbols[s.target].origin] = None
+        for population in self.program.plastic.values():
+            for statement in _statements_of_handlers(population):
+                if statement.action in ("add_to_cell", "assign_cell"):
+                    owner = population.source if statement.side == "pre" else population.target
+                    changed[owner, population.symbols[statement.target].origin] = None
         launches = []
         for key in changed:
             size = self.program.populations[key[0]].size
@@ -72,64 +75,68 @@ class Populations:
     def sum_within(self, names: Iterable[str]) -> list[Launch]:
         """Return what adds the same-step terms of ports of the populations of a stage."""
         launches: list[Launch] = []
-        for p in (self.program.populations[name] for name in names):
-            for port, inputs in p.same_step.items():
+        for projection in (self.program.populations[name] for name in names):
+            for port, inputs in projection.same_step.items():
                 for name in inputs:
-                    launches += self._term(p, port, name)
+                    launches += self._term(projection, port, name)
         return launches
 
     def sum_ports(self) -> list[Launch]:
         """Return the end of phase 4: the terms of each port, in creation order."""
         launches: list[Launch] = []
-        for p in self.program.populations.values():
-            for port, inputs in p.contributions.items():
-                launches += self.terms.pushed(p.name, port)
+        for population in self.program.populations.values():
+            for port, inputs in population.contributions.items():
+                launches += self.terms.pushed(population.name, port)
                 for name in inputs:
-                    launches += self._term(p, port, name)
+                    launches += self._term(population, port, name)
         return launches
 
-    def _cell(self, p: PopulationProgram, kernel: str) -> Launch:
-        printer = self._printers[p.name]
+    def _cell(self, population: PopulationProgram, kernel: str) -> Launch:
+        printer = self._printers[population.name]
         device = self.device
-        streams = [key_of(self.program.seed, f"{p.name}/draw{d.key}") for d in p.code.draws]
-        first = (device.keys(streams), *device.ring, device.columns[p.name], p.size)
+        name, size = population.name, population.size
+        draws = population.code.draws
+        streams = [key_of(self.program.seed, f"{name}/draw{draw.key}") for draw in draws]
+        first = (device.keys(streams), *device.ring, device.columns[name], size)
         return device.printed(
             printer.integrate if kernel == "integrate" else printer.reset,
             kernel,
             arguments=printer.arguments[kernel],
             first=first,
-            lanes=p.size,
+            lanes=size,
         )
 
-    def _give(self, p: PopulationProgram) -> list[Launch]:
+    def _give(self, population: PopulationProgram) -> list[Launch]:
         device = self.device
-        steps = device.tensor((p.name, "_given_step"))
-        where = (*device.ring, device.columns[p.name])
+        steps = device.tensor((population.name, "_given_step"))
+        where = (*device.ring, device.columns[population.name])
         count = steps.shape[-1]
         return [
-            device.launch(kernels.clear_spikes, p.size, *where, p.size),
+            device.launch(kernels.clear_spikes, population.size, *where, population.size),
             device.launch(
                 kernels.give_spikes,
                 count,
                 *where,
                 steps,
-                device.tensor((p.name, "_given_index")),
+                device.tensor((population.name, "_given_index")),
                 count,
             ),
         ]
 
-    def _term(self, p: PopulationProgram, port: str, name: str) -> list[Launch]:
+    def _term(self, population: PopulationProgram, port: str, name: str) -> list[Launch]:
         device = self.device
-        at = device.tensor((p.name, f"_port_{port}"))
+        port_tensor = device.tensor((population.name, f"_port_{port}"))
         if name in self.program.drives:
-            return [self._drive(p, port, name)]
+            return [self._drive(population, port, name)]
         projection = self.program.projections[name]
         if isinstance(projection, StaticProjection):
-            return self.terms.folded(projection, at)
+            return self.terms.folded(projection, port_tensor)
         ring = device.tensor((name, "_ring"))
-        return [device.launch(kernels.take_ring, p.size, ring, ring.shape[-2], at, p.size)]
+        size = population.size
+        depth = ring.shape[-2]
+        return [device.launch(kernels.take_ring, size, ring, depth, port_tensor, size)]
 
-    def _drive(self, p: PopulationProgram, port: str, name: str) -> Launch:
+    def _drive(self, population: PopulationProgram, port: str, name: str) -> Launch:
         device = self.device
         drive = self.program.drives[name]
         stream = key_of(self.program.seed, f"{name}/counts")
@@ -154,16 +161,16 @@ class Populations:
             table.most,
             weights,
             device.size((name, "weight")),
-            device.tensor((p.name, f"_port_{port}")),
-            p.size,
+            device.tensor((population.name, f"_port_{port}")),
+            population.size,
             count,
             half,
             STRIDE=int(weights.shape[-1] > 1),
         )
 
 
-def _statements_of_handlers(p: PlasticProjection) -> list[BoundStatement]:
+def _statements_of_handlers(projection: PlasticProjection) -> list[BoundStatement]:
     result: list[BoundStatement] = []
-    for _, statements in p.code.handlers:
+    for _, statements in projection.code.handlers:
         result += statements
     return result

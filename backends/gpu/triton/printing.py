@@ -49,8 +49,8 @@ class Arguments:
 
     def row(self, name: str, key: Key) -> str:
         """Return the address of a sample's row of an array of all samples."""
-        at = self.read(f"_at_{name}", "array", key)
-        return f"{at} + _sample * {self.read(f'_size_{name}', 'size', key)}"
+        address = self.read(f"_at_{name}", "array", key)
+        return f"{address} + _sample * {self.read(f'_size_{name}', 'size', key)}"
 
     def signature(self, first: tuple[str, ...]) -> str:
         """Return the parameters of a kernel: engine's, then these."""
@@ -96,7 +96,7 @@ def line(tree: Expr, draw: Callable[[Draw], str], *, single: bool) -> str:
         name=local,
         # A bare literal would become a float32 beside another one, and the interpreter joins no
         # condition of one value with those of lanes.
-        number=lambda n: f"_spread({_literal(float(n.value))}, _n)",
+        number=lambda literal: f"_spread({_literal(float(literal.value))}, _n)",
         call=call,
         draw=draw,
         lookup=local,

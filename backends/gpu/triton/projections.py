@@ -26,7 +26,7 @@ _NO_DELAY = np.zeros(1, np.int64)
 
 def arrivals(
     device: Device,
-    p: ProjectionProgram,
+    projection: ProjectionProgram,
     side: Side,
     groups: DelayGroups,
 ) -> Launch:
@@ -39,8 +39,8 @@ def arrivals(
     side : "pre" or "post"
     groups : DelayGroups
     """
-    neurons = (p.name, f"@{side}_neuron")
-    delays = (p.name, f"@{side}_delay")
+    neurons = (projection.name, f"@{side}_neuron")
+    delays = (projection.name, f"@{side}_delay")
     if neurons not in device.structure:
         # Those of a rule are on the device already.
         device.hold(neurons, groups.neuron)
@@ -50,11 +50,11 @@ def arrivals(
         kernels.arrive,
         size,
         *device.ring,
-        device.columns[p.source if side == "pre" else p.target],
-        device.tensor((p.name, "_since")),
+        device.columns[projection.source if side == "pre" else projection.target],
+        device.tensor((projection.name, "_since")),
         device.tensor(neurons),
         device.tensor(delays),
-        device.room((p.name, f"@{side}_arrived"), size, torch.uint8),
+        device.room((projection.name, f"@{side}_arrived"), size, torch.uint8),
         size,
     )
 
@@ -78,43 +78,43 @@ class StaticTerms:
         """Return the launch that adds all pushed terms of a port."""
         return [] if self._pushed is None else self._pushed.take(population, port)
 
-    def folded(self, p: StaticProjection, port: torch.Tensor) -> list[Launch]:
+    def folded(self, projection: StaticProjection, port: torch.Tensor) -> list[Launch]:
         """Return the launches that fold a projection into its port."""
         # Its weights are in the sums of its port, which `pushed` adds once for all projections.
-        if self._pushed is not None and p.name in self._pushed.names:
+        if self._pushed is not None and projection.name in self._pushed.names:
             return []
         device = self.device
-        if p.name not in self._folds:
-            groups = p.pre_groups
+        if projection.name not in self._folds:
+            groups = projection.pre_groups
             # The order of edges depends on the structure alone, which the host does not change:
             # it stays when launches are laid out anew.
-            self._folds[p.name] = arrange(
-                p.targets,
-                p.size,
+            self._folds[projection.name] = arrange(
+                projection.targets,
+                projection.size,
                 delay=_delays(groups),
                 group=groups.of_edge,
                 block=device.lanes,
                 device=device.device,
-                value=p.shared,
+                value=projection.shared,
             )
-        fold = self._folds[p.name]
-        weights = device.tensor((p.name, "w"))
+        fold = self._folds[projection.name]
+        weights = device.tensor((projection.name, "w"))
         # Marks of groups, not of edges: a neuron with many edges of one delay is looked up once.
-        arrive = arrivals(device, p, "pre", p.pre_groups)
-        size = p.pre_groups.neuron.size
+        arrive = arrivals(device, projection, "pre", projection.pre_groups)
+        size = projection.pre_groups.neuron.size
         launch = device.launch(
             kernels.fold_port,
-            p.size,
+            projection.size,
             fold.edges,
             fold.groups,
             fold.begins,
             fold.mosts,
-            device.tensor((p.name, "@pre_arrived")),
+            device.tensor((projection.name, "@pre_arrived")),
             size,
             weights,
-            device.size((p.name, "w")),
+            device.size((projection.name, "w")),
             port,
-            p.size,
+            projection.size,
             block=fold.block,
             TRIGGERED=True,
             STRIDE=int(weights.shape[-1] > 1),
@@ -153,46 +153,48 @@ class RuleLaunches:
     p : PlasticProjection
     """
 
-    def __init__(self, device: Device, p: PlasticProjection) -> None:
+    def __init__(self, device: Device, projection: PlasticProjection) -> None:
         self.device = device
-        self.p = p
-        self._printer = RulePrinter(device.program, p, single=device.single)
+        self.projection = projection
+        self._printer = RulePrinter(device.program, projection, single=device.single)
         self._folds: dict[tuple[str, str], Fold] = {}
-        self._edges = p.targets.size
+        self._edges = projection.targets.size
         self._number = count()
         self._ring_lanes: DelayGroups | None = None
         self._hold_structure()
 
     def _hold_structure(self) -> None:
-        p = self.p
+        projection = self.projection
         device = self.device
-        device.hold((p.name, "@source"), p.sources)
-        device.hold((p.name, "@target"), p.targets)
-        for side, groups in (("pre", p.pre_groups), ("post", p.post_groups)):
+        device.hold((projection.name, "@source"), projection.sources)
+        device.hold((projection.name, "@target"), projection.targets)
+        for side, groups in (("pre", projection.pre_groups), ("post", projection.post_groups)):
             if groups is not None:
-                device.hold((p.name, f"@{side}_neuron"), groups.neuron)
-                device.hold((p.name, f"@{side}_delay"), groups.delay)
-                device.hold((p.name, f"@{side}_of_edge"), groups.of_edge)
-                device.room((p.name, f"@{side}_arrived"), groups.neuron.size, torch.uint8)
-        for name, link in p.links.items():
+                device.hold((projection.name, f"@{side}_neuron"), groups.neuron)
+                device.hold((projection.name, f"@{side}_delay"), groups.delay)
+                device.hold((projection.name, f"@{side}_of_edge"), groups.of_edge)
+                device.room((projection.name, f"@{side}_arrived"), groups.neuron.size, torch.uint8)
+        for name, link in projection.links.items():
             if link.index is not None:
-                device.hold((p.name, f"@link_{name}"), link.index)
+                device.hold((projection.name, f"@link_{name}"), link.index)
         # Folds of all edges read no marks, but take their address.
-        device.room((p.name, "@step_arrived"), 1, torch.uint8)
+        device.room((projection.name, "@step_arrived"), 1, torch.uint8)
 
     def build(self) -> RuleSteps:
         """Return all launches; they hold until an array is replaced."""
         # From 0 again: the arrays of the last layout have the same names and are used again.
         self._number = count()
-        parts = [(t, self._run(t, statements)) for t, statements in self.p.code.handlers]
+        parts = []
+        for trigger, statements in self.projection.code.handlers:
+            parts.append((trigger, self._run(trigger, statements)))
         named: dict[str, list[Launch]] = {}
         for trigger, part in parts:
             named.setdefault(trigger, []).extend(part)
         # The "pre" handlers of a same-step projection have run before its target was integrated.
-        triggers = {"post"} if self.p.same_step else {"pre", "post"}
-        within = self._events(parts, {"pre"}) if self.p.same_step else []
+        triggers = {"post"} if self.projection.same_step else {"pre", "post"}
+        within = self._events(parts, {"pre"}) if self.projection.same_step else []
         return RuleSteps(
-            equations=self._run("step", self.p.code.integrate),
+            equations=self._run("step", self.projection.code.integrate),
             within=within,
             events=self._events(parts, triggers),
             handlers=named,
@@ -203,7 +205,7 @@ class RuleLaunches:
         # Marks are computed for sides with a handler alone: nobody reads the others.
         handled = {trigger for trigger, _ in parts} & triggers
         launches = [
-            arrivals(self.device, self.p, side, self.p.groups(side))
+            arrivals(self.device, self.projection, side, self.projection.groups(side))
             for side in _SIDES
             if side in handled
         ]
@@ -219,9 +221,9 @@ class RuleLaunches:
         return launches
 
     def _segment(self, segment: Segment) -> list[Launch]:
-        p = self.p
+        projection = self.projection
         device = self.device
-        out = bare_variable(segment, p)
+        out = bare_variable(segment, projection)
         launches: list[Launch] = []
         if segment.sum is not None and segment.sum.action == "assign_cell":
             return self._change(segment.trigger, segment.sum, "@nothing")
@@ -229,7 +231,7 @@ class RuleLaunches:
         if out is None:
             out = f"_out{next(self._number)}"
             if segment.sum is not None:
-                device.room((p.name, out), self._edges, device.real)
+                device.room((projection.name, out), self._edges, device.real)
             source, arguments = self._printer.print_segment(segment, out=out)
             lanes = self._lanes(segment.side)
             launches.append(self._printed(source, arguments, lanes))
@@ -244,7 +246,9 @@ class RuleLaunches:
     def _printed(self, source: str, arguments, lanes: int) -> Launch:
         program = self.device.program
         # Keys depend on the names of projection and draw alone: all engines draw the same numbers.
-        streams = [key_of(program.seed, f"{self.p.name}/draw{d.key}") for d in self._printer.draws]
+        name = self.projection.name
+        draws = self._printer.draws
+        streams = [key_of(program.seed, f"{name}/draw{draw.key}") for draw in draws]
         return self.device.printed(
             source,
             "run",
@@ -254,37 +258,37 @@ class RuleLaunches:
         )
 
     def _lanes(self, side: str) -> int:
-        return self._edges if side == "edge" else self.p.groups(_side(side)).neuron.size
+        return self._edges if side == "edge" else self.projection.groups(_side(side)).neuron.size
 
     # ---- sums
 
     def _deliver(self, trigger: str, out: str) -> Launch:
-        p = self.p
+        projection = self.projection
         device = self.device
         if self._ring_lanes is None:
             # A lane for each target and delay: no two lanes add to the same term.
-            self._ring_lanes = incoming(p.size, p.targets, p.dendritic)
-            device.hold((p.name, "@ring_target"), self._ring_lanes.neuron)
-            device.hold((p.name, "@ring_delay"), self._ring_lanes.delay)
+            self._ring_lanes = incoming(projection.size, projection.targets, projection.dendritic)
+            device.hold((projection.name, "@ring_target"), self._ring_lanes.neuron)
+            device.hold((projection.name, "@ring_delay"), self._ring_lanes.delay)
         lanes = self._ring_lanes
         fold = self._fold("ring", trigger, lanes.of_edge, lanes.neuron.size)
-        ring = device.tensor((p.name, "_ring"))
+        ring = device.tensor((projection.name, "_ring"))
         return device.launch(
             kernels.fold_ring,
             fold.lanes,
             *self._folded(fold, trigger, out),
             ring,
             ring.shape[-2],
-            p.size,
-            device.tensor((p.name, "@ring_target")),
-            device.tensor((p.name, "@ring_delay")),
+            projection.size,
+            device.tensor((projection.name, "@ring_target")),
+            device.tensor((projection.name, "@ring_delay")),
             fold.lanes,
             block=fold.block,
             **self._constants(trigger, 1),
         )
 
     def _add(self, trigger: str, statement: BoundStatement, out: str) -> list[Launch]:
-        groups = self.p.groups(_side(statement.side))
+        groups = self.projection.groups(_side(statement.side))
         fold = self._fold(statement.side, trigger, groups.of_edge, groups.neuron.size)
         launch, marks = self._sum(fold, trigger, out)
         source, arguments = self._printer.print_addition(statement.target, **marks)
@@ -292,13 +296,13 @@ class RuleLaunches:
 
     def _change(self, trigger: str, statement: BoundStatement, out: str) -> list[Launch]:
         """Return the launches that change a state of the cells at one end of active edges."""
-        p = self.p
-        ends = p.sources if statement.side == "pre" else p.targets
-        owner = p.source if statement.side == "pre" else p.target
+        projection = self.projection
+        ends = projection.sources if statement.side == "pre" else projection.targets
+        owner = projection.source if statement.side == "pre" else projection.target
         size = self.device.program.populations[owner].size
         fold = self._fold(f"{statement.side} neurons", trigger, ends, size)
         # Of an assignment only the marks count, and the values of all edges are one 0.
-        self.device.room((p.name, "@nothing"), 1, self.device.real)
+        self.device.room((projection.name, "@nothing"), 1, self.device.real)
         launch, marks = self._sum(fold, trigger, out, stride=int(out != "@nothing"))
         source, arguments = self._printer.print_change(statement, **marks)
         return [launch, self._printed(source, arguments, size)]
@@ -320,8 +324,8 @@ class RuleLaunches:
             kernels.fold_side,
             fold.lanes,
             *self._folded(fold, trigger, out),
-            device.room((self.p.name, marks["totals"]), fold.lanes, device.real),
-            device.room((self.p.name, marks["reached"]), fold.lanes, torch.uint8),
+            device.room((self.projection.name, marks["totals"]), fold.lanes, device.real),
+            device.room((self.projection.name, marks["reached"]), fold.lanes, torch.uint8),
             fold.lanes,
             block=fold.block,
             **self._constants(trigger, stride),
@@ -342,7 +346,7 @@ class RuleLaunches:
             delay = _NO_DELAY
             group: np.ndarray = np.zeros(self._edges, np.int32)
             if event != "step":
-                groups = self.p.groups(_side(event))
+                groups = self.projection.groups(_side(event))
                 delay = _delays(groups)
                 group = groups.of_edge
             self._folds[name, event] = arrange(
@@ -357,8 +361,8 @@ class RuleLaunches:
 
     def _folded(self, fold: Fold, trigger: str, out: str) -> tuple:
         event = trigger if trigger in ("pre", "post") else "step"
-        arrived = (self.p.name, f"@{event}_arrived")
-        values = (self.p.name, out)
+        arrived = (self.projection.name, f"@{event}_arrived")
+        values = (self.projection.name, out)
         return (
             fold.edges,
             fold.groups,

@@ -39,30 +39,33 @@ class Pushed:
         self.device = device
         self.program = device.program
         self._projections = list(projections)
-        self.names = {p.name for p in self._projections}
+        self.names = {projection.name for projection in self._projections}
         self._columns: dict[tuple[str, str], int] = {}
         self._width = 0
-        for p in self._projections:
-            if (p.target, p.port) not in self._columns:
-                self._columns[p.target, p.port] = self._width
-                self._width += self.program.populations[p.target].size
+        for projection in self._projections:
+            if (projection.target, projection.port) not in self._columns:
+                self._columns[projection.target, projection.port] = self._width
+                self._width += self.program.populations[projection.target].size
         # A row for each step in which a spike of this step may land, this one included.
-        delays = [int(np.max(p.axonal, initial=0)) for p in self._projections]
+        delays = [int(np.max(projection.axonal, initial=0)) for projection in self._projections]
         longest = max(delays, default=0)
         self._depth = longest + 1
         self._build()
 
     def _build(self) -> None:
         device = self.device
-        parts = self._projections
-        sources = np.concatenate([self.device.columns[p.source] + p.sources for p in parts])
+        sources, targets, delays = [], [], []
+        for projection in self._projections:
+            column = self._columns[projection.target, projection.port]
+            sources.append(device.columns[projection.source] + projection.sources)
+            targets.append(column + projection.targets.astype(np.int64))
+            delays.append(np.broadcast_to(projection.axonal, projection.targets.shape))
+        source = np.concatenate(sources)
         # Edges of one source lie side by side: neighbouring lanes read neighbouring memory.
-        order = np.argsort(sources, kind="stable")
+        order = np.argsort(source, kind="stable")
         pointer = np.zeros(device.fired.shape[2] + 1, np.int64)
-        edges_of_source = np.bincount(sources, minlength=pointer.size - 1)
+        edges_of_source = np.bincount(source, minlength=pointer.size - 1)
         np.cumsum(edges_of_source, out=pointer[1:])
-        targets = [self._columns[p.target, p.port] + p.targets.astype(np.int64) for p in parts]
-        delays = [np.broadcast_to(p.axonal, p.targets.shape) for p in parts]
         self._order = order
         self._pointer = torch.from_numpy(pointer).to(device.device)
         self._targets = self._index(np.concatenate(targets)[order])
@@ -81,40 +84,40 @@ class Pushed:
     def follow(self, step: int) -> None:
         """Follow weights, and spikes in flight before a step, that the host has changed."""
         memories = self.device.samples.memories
-        weights = [_weights(p, memories[0]) for p in self._projections]
+        weights = [_weights(projection, memories[0]) for projection in self._projections]
         by_source = np.concatenate(weights)[self._order]
         self._weights.copy_(torch.from_numpy(by_source))
         sums = np.zeros(self._sums.shape, np.int64)
         for sample, memory in enumerate(memories):
-            for p in self._projections:
-                since = int(memory[p.name, "_since"][0])
+            for projection in self._projections:
+                since = int(memory[projection.name, "_since"][0])
                 # Earlier spikes have landed, and of those before a reset none lands.
                 first = max(step - self._depth + 1, since)
                 for emitted in range(first, step):
-                    self._land(sums[sample], p, memory, emitted=emitted, step=step)
+                    self._land(sums[sample], projection, memory, emitted=emitted, step=step)
         self._sums.copy_(torch.from_numpy(sums))
 
     def _land(
         self,
         sums: np.ndarray,
-        p: StaticProjection,
+        projection: StaticProjection,
         memory,
         *,
         emitted: int,
         step: int,
     ) -> None:
         """Add the edges of a step's spikes that land from ``step`` on."""
-        neurons = memory.spikes(p.source, emitted)
-        edges = positions_of(neurons, p.pointer)
-        delays = np.broadcast_to(p.axonal, p.targets.shape)[edges]
+        neurons = memory.spikes(projection.source, emitted)
+        edges = positions_of(neurons, projection.pointer)
+        delays = np.broadcast_to(projection.axonal, projection.targets.shape)[edges]
         late = emitted + delays >= step
         edges = edges[late]
         rows = (emitted + delays[late]) % self._depth
-        weights = _weights(p, memory)[edges].astype(np.float64)
+        weights = _weights(projection, memory)[edges].astype(np.float64)
         # Rounded as the kernel rounds: spikes in flight land with the same bits.
         whole = np.floor(weights * kernels.FIXED + 0.5).astype(np.int64)
         # `sums[...] +=` would add one of several edges to the same target.
-        columns = self._columns[p.target, p.port] + p.targets[edges]
+        columns = self._columns[projection.target, projection.port] + projection.targets[edges]
         np.add.at(sums, (rows, columns), whole)
 
     def launches(self) -> list[Launch]:
@@ -149,14 +152,14 @@ class Pushed:
         if column is None:
             return []
         size = self.program.populations[population].size
-        at = self.device.tensor((population, f"_port_{port}"))
-        where = (self._sums, self._depth, self._width, column, at, size)
+        port_tensor = self.device.tensor((population, f"_port_{port}"))
+        where = (self._sums, self._depth, self._width, column, port_tensor, size)
         return [self.device.launch(kernels.take_sums, size, *where)]
 
 
-def _weights(p: StaticProjection, memory: Memory) -> np.ndarray:
+def _weights(projection: StaticProjection, memory: Memory) -> np.ndarray:
     """Return the weight of each edge, (E,)."""
-    weights = memory[p.name, "w"]
-    if p.shared is not None:
-        return weights[p.shared]
-    return np.broadcast_to(weights, p.targets.shape)
+    weights = memory[projection.name, "w"]
+    if projection.shared is not None:
+        return weights[projection.shared]
+    return np.broadcast_to(weights, projection.targets.shape)

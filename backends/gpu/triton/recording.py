@@ -93,24 +93,24 @@ class Recording:
         out: tuple,
     ) -> Launch:
         device = self.device
-        p = device.program.plastic[probe.owner.name]
-        symbol = p.symbols[probe.variable]
-        values = device.tensor((p.name, symbol.name))
+        projection = device.program.plastic[probe.owner.name]
+        symbol = projection.symbols[probe.variable]
+        values = device.tensor((projection.name, symbol.name))
         # Computed as a rule would read it: the array holds the value of the last assignment.
         tau = self._coefficient(
-            p, f"@tau_of_probe{number}", str(symbol.decay), positions, symbol.side
+            projection, f"@tau_of_probe{number}", str(symbol.decay), positions, symbol.side
         )
         # The kernel takes an address in any case; without inflow it does not read it.
         inflow = tau
         if symbol.inflow is not None:
             name = f"@inflow_of_probe{number}"
-            inflow = self._coefficient(p, name, symbol.inflow, positions, symbol.side)
+            inflow = self._coefficient(projection, name, symbol.inflow, positions, symbol.side)
         return device.launch(
             kernels.sample_course,
             positions.size,
             values,
-            device.size((p.name, symbol.name)),
-            device.tensor((p.name, f"{symbol.name}@last")),
+            device.size((projection.name, symbol.name)),
+            device.tensor((projection.name, f"{symbol.name}@last")),
             *tau,
             *inflow,
             *out,
@@ -120,7 +120,7 @@ class Recording:
 
     def _coefficient(
         self,
-        p: PlasticProjection,
+        projection: PlasticProjection,
         held: str,
         name: str,
         positions: np.ndarray,
@@ -128,14 +128,15 @@ class Recording:
     ) -> tuple[Tensor, int, Tensor]:
         """Return a coefficient's values, and which of them each recorded value reads."""
         device = self.device
-        values = device.tensor((p.name, name))
+        values = device.tensor((projection.name, name))
         # A coefficient with one value is read by all.
         index = np.zeros(positions.size, np.int32)
         if values.shape[-1] > 1:
             index = positions
             if side != "edge":
-                index = p.groups("pre" if side == "pre" else "post").neuron[positions]
-        return values, device.size((p.name, name)), device.hold((p.name, held), index)
+                index = projection.groups("pre" if side == "pre" else "post").neuron[positions]
+        size = device.size((projection.name, name))
+        return values, size, device.hold((projection.name, held), index)
 
     # ---- results
 

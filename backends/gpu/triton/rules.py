@@ -60,15 +60,15 @@ def segments(trigger: str, statements: Iterable[BoundStatement]) -> list[Segment
             result.append(Segment(side, trigger, tuple(group), sum_))
             group.clear()
 
-    for s in statements:
-        if s.action not in ("assign", "compute"):
-            if group and (group[0].side != "edge" or s.action == "assign_cell"):
+    for statement in statements:
+        if statement.action not in ("assign", "compute"):
+            if group and (group[0].side != "edge" or statement.action == "assign_cell"):
                 close(group[0].side)
-            close("edge", s)
+            close("edge", statement)
             continue
-        if group and group[0].side != s.side:
+        if group and group[0].side != statement.side:
             close(group[0].side)
-        group.append(s)
+        group.append(statement)
     if group:
         close(group[0].side)
     return result
@@ -87,7 +87,7 @@ class RulePrinter:
 
     def __init__(self, program: Program, projection: PlasticProjection, *, single: bool) -> None:
         self.program = program
-        self.p = projection
+        self.projection = projection
         self.single = single
         everything = list(projection.code.integrate)
         for _, statements in projection.code.handlers:
@@ -97,7 +97,7 @@ class RulePrinter:
             occurring |= draws(statement.value)
         # Draws of all handlers, since one array of keys serves all kernels of the projection.
         # The keys of draws stand in this order in memory.
-        self.draws = sorted(occurring, key=lambda d: d.key)
+        self.draws = sorted(occurring, key=lambda draw: draw.key)
 
     def print_segment(self, segment: Segment, *, out: str) -> tuple[str, Arguments]:
         """Return the source of kernel ``run`` and its arguments.
@@ -110,24 +110,29 @@ class RulePrinter:
         """
         self._begin(segment.side)
         lines = self._active(segment)
-        trees = [s.value for s in segment.statements]
+        trees = [statement.value for statement in segment.statements]
         if segment.sum is not None:
             trees.append(segment.sum.value)
-        computed = {s.target for s in segment.statements if s.action == "compute"}
+        computed = set()
+        assigned: dict[str, None] = {}
+        for statement in segment.statements:
+            if statement.action == "compute":
+                computed.add(statement.target)
+            elif statement.action == "assign":
+                assigned[statement.target] = None
         # What the kernel computes itself is in registers, and in no array.
         read = set().union(*map(names, trees)) - computed
         lines += self._loads(read)
         lines += self._draws(trees)
-        for s in segment.statements:
-            lines.append(f"{local(s.target)} = {self._line(s.value)}")
+        for statement in segment.statements:
+            lines.append(f"{local(statement.target)} = {self._line(statement.value)}")
         # Stored once at the end: statements read each other's values from registers.
-        assigned = dict.fromkeys(s.target for s in segment.statements if s.action == "assign")
         for name in assigned:
             lines += self._store(name)
         if segment.sum is not None:
-            at = self.arguments.row(out, (self.p.name, out))
+            address = self.arguments.row(out, (self.projection.name, out))
             term = self._line(segment.sum.value)
-            lines.append(f"tl.store({at} + _n, {term}, mask=_lanes)")
+            lines.append(f"tl.store({address} + _n, {term}, mask=_lanes)")
         return self._kernel(lines)
 
     def print_addition(self, name: str, *, totals: str, reached: str) -> tuple[str, Arguments]:
@@ -140,15 +145,15 @@ class RulePrinter:
         totals, reached : str
             Names of the arrays of the sums, and of marks: others are not assigned.
         """
-        self._begin(self.p.symbols[name].side)
-        mark = self.arguments.row("_reached", (self.p.name, reached))
+        self._begin(self.projection.symbols[name].side)
+        mark = self.arguments.row("_reached", (self.projection.name, reached))
         lines = [
             *self._setup(),
             f"_lanes = _lanes & (tl.load({mark} + _n, mask=_lanes, other=0) != 0)",
             *self._loads({name}),
         ]
-        at = self.arguments.row("_totals", (self.p.name, totals))
-        total = f"tl.load({at} + _n, mask=_lanes)"
+        address = self.arguments.row("_totals", (self.projection.name, totals))
+        total = f"tl.load({address} + _n, mask=_lanes)"
         # One sum from 0 is added to the variable: so all engines round alike.
         lines += [f"{local(name)} = {local(name)} + {total}", *self._store(name)]
         return self._kernel(lines)
@@ -169,15 +174,15 @@ class RulePrinter:
         self._begin(side)
         # The lanes are the neurons themselves, not their delay groups.
         self._indices[f"_{side}"] = "_n"
-        mark = self.arguments.row("_reached", (self.p.name, reached))
+        mark = self.arguments.row("_reached", (self.projection.name, reached))
         lines = [
             *self._setup(),
             f"_lanes = _lanes & (tl.load({mark} + _n, mask=_lanes, other=0) != 0)",
         ]
-        owner = self.p.source if side == "pre" else self.p.target
-        state = (owner, self.p.symbols[name].origin)
+        owner = self.projection.source if side == "pre" else self.projection.target
+        state = (owner, self.projection.symbols[name].origin)
         if statement.action == "add_to_cell":
-            total = self.arguments.row("_totals", (self.p.name, totals))
+            total = self.arguments.row("_totals", (self.projection.name, totals))
             lines += self._loads({name})
             lines.append(f"{local(name)} += tl.load({total} + _n, mask=_lanes)")
         else:
@@ -187,8 +192,8 @@ class RulePrinter:
         if statement.frozen:
             until = self.arguments.row("_until", (owner, "_until"))
             lines.append(f"_lanes = _lanes & (_step > tl.load({until} + _n, mask=_lanes))")
-        at = self.arguments.row(name, state)
-        lines.append(f"tl.store({at} + _n, {local(name)}, mask=_lanes)")
+        address = self.arguments.row(name, state)
+        lines.append(f"tl.store({address} + _n, {local(name)}, mask=_lanes)")
         return self._kernel(lines)
 
     # ---- the frame of a kernel
@@ -199,7 +204,7 @@ class RulePrinter:
         self._indices: dict[str, str] = {}
 
     def _kernel(self, lines: list[str]) -> tuple[str, Arguments]:
-        title = docstring(f"Rule {self.p.code.name!r}, printed from its statements.")
+        title = docstring(f"Rule {self.projection.code.name!r}, printed from its statements.")
         head = f"def run({self.arguments.signature(FIRST)}):"
         return "\n".join([head, *indent([title, *lines])]) + "\n", self.arguments
 
@@ -219,7 +224,7 @@ class RulePrinter:
         # Statements about the other side, and those of steps and signals, run for all lanes.
         if trigger not in ("pre", "post") or segment.side not in ("edge", trigger):
             return lines
-        arrived = self.arguments.row("_arrived", (self.p.name, f"@{trigger}_arrived"))
+        arrived = self.arguments.row("_arrived", (self.projection.name, f"@{trigger}_arrived"))
         lines += self._index(f"_{trigger}_group")
         group = self._indices[f"_{trigger}_group"]
         mark = f"tl.load({arrived} + {group}, mask=_lanes, other=0)"
@@ -235,7 +240,7 @@ class RulePrinter:
         if "t" in read:
             # A product in float64, rounded once: in float32 the step itself may not be exact.
             lines.append(f"t = _real((_step + _n * 0).to(tl.float64) * {self.program.dt!r})")
-        for end, population in (("pre", self.p.source), ("post", self.p.target)):
+        for end, population in (("pre", self.projection.source), ("post", self.projection.target)):
             if f"N_{end}" in read:
                 size = float(self.program.populations[population].size)
                 lines.append(f"N_{end} = _spread({size!r}, _n)")
@@ -245,24 +250,24 @@ class RulePrinter:
         return lines
 
     def _load(self, name: str) -> list[str]:
-        symbol = self.p.symbols.get(name)
+        symbol = self.projection.symbols.get(name)
         if symbol is None or (symbol.side == "one" and symbol.role == "parameter"):
-            at = self.arguments.row(name, (self.p.name, name))
-            return [f"{local(name)} = tl.load({at} + _n * 0)"]
+            address = self.arguments.row(name, (self.projection.name, name))
+            return [f"{local(name)} = tl.load({address} + _n * 0)"]
         if symbol.role == "variable":
             index = f"_{symbol.side}_group" if symbol.side != "edge" else "_edge"
             lines = self._index(index)
-            at = self._indices[index]
-            return [*lines, *self._variable(self.p, name, at, to=name, prefix="")]
+            address = self._indices[index]
+            return [*lines, *self._variable(self.projection, name, address, to=name, prefix="")]
         index = self._neuron(symbol)
         lines = self._index(index) if index else []
         neuron = self._indices[index] if index else "(_n * 0)"
         if symbol.role == "word":
             return [*lines, f"{local(name)} = _real({neuron})"]
         if symbol.role == "parameter":
-            return [*lines, self._plain(name, (self.p.name, name), neuron)]
+            return [*lines, self._plain(name, (self.projection.name, name), neuron)]
         if symbol.role == "cell":
-            owner = self.p.source if symbol.side == "pre" else self.p.target
+            owner = self.projection.source if symbol.side == "pre" else self.projection.target
             return [*lines, *self._of_owner(name, (owner, symbol.origin), neuron)]
         return [*lines, *self._linked(name, neuron)]
 
@@ -275,8 +280,8 @@ class RulePrinter:
         """Return lines that compute an index of each lane: edge, delay group or neuron."""
         if name in self._indices:
             return []
-        own = "_edge" if self.side == "edge" else f"_{self.side}_group"
-        if name == own:
+        lane = "_edge" if self.side == "edge" else f"_{self.side}_group"
+        if name == lane:
             self._indices[name] = "_n"
             return []
         self._indices[name] = name
@@ -286,45 +291,46 @@ class RulePrinter:
             array = "@source" if name == "_pre" else "@target"
         else:
             array = f"@{self.side}_neuron"
-        at = self.arguments.read(f"_at{name}", "array", (self.p.name, array))
-        return [f"{name} = tl.load({at} + _n, mask=_lanes, other=0)"]
+        address = self.arguments.read(f"_at{name}", "array", (self.projection.name, array))
+        return [f"{name} = tl.load({address} + _n, mask=_lanes, other=0)"]
 
     def _linked(self, name: str, neuron: str) -> list[str]:
-        link = self.p.links[name]
+        link = self.projection.links[name]
         lines = []
         index = neuron
         if link.index is not None:
-            at = self.arguments.read(f"_index_{name}", "array", (self.p.name, f"@link_{name}"))
+            key = (self.projection.name, f"@link_{name}")
+            address = self.arguments.read(f"_index_{name}", "array", key)
             index = f"_linked_{name}"
-            lines.append(f"{index} = tl.load({at} + {neuron})")
+            lines.append(f"{index} = tl.load({address} + {neuron})")
         return [*lines, *self._of_owner(name, (link.owner, link.name), index)]
 
     def _of_owner(self, name: str, key: Key, index: str) -> list[str]:
         """Return lines that load a value of a population, or of another projection."""
         owner, origin = key
         if owner in self.program.plastic:
-            q = self.program.plastic[owner]
-            if q.symbols[origin].role == "variable":
-                return self._variable(q, origin, index, to=name, prefix=f"{name}_")
+            projection = self.program.plastic[owner]
+            if projection.symbols[origin].role == "variable":
+                return self._variable(projection, origin, index, to=name, prefix=f"{name}_")
             return [self._plain(name, key, index)]
         code = self.program.populations[owner].code
-        at = self.arguments.row(name, key)
+        address = self.arguments.row(name, key)
         # Of a table, the row in force is found on the device: steps run there without the host.
         if origin in code.tables:
             rows = self.arguments.row(f"rows_{name}", (owner, f"{origin}@rows"))
             width = self.arguments.read(f"_width_{name}", "width", key)
-            at = f"{at} + _row({rows}, _step) * {width}"
+            address = f"{address} + _row({rows}, _step) * {width}"
         stride = self.arguments.read(f"_stride_{name}", "stride", key)
-        return [f"{local(name)} = tl.load({at} + {index} * {stride}, mask=_lanes)"]
+        return [f"{local(name)} = tl.load({address} + {index} * {stride}, mask=_lanes)"]
 
     def _plain(self, name: str, key: Key, index: str) -> str:
-        at = self.arguments.row(name, key)
+        address = self.arguments.row(name, key)
         stride = self.arguments.read(f"_stride_{name}", "stride", key)
-        return f"{local(name)} = tl.load({at} + {index} * {stride}, mask=_lanes)"
+        return f"{local(name)} = tl.load({address} + {index} * {stride}, mask=_lanes)"
 
     def _variable(
         self,
-        q: PlasticProjection,
+        projection: PlasticProjection,
         name: str,
         index: str,
         *,
@@ -332,46 +338,46 @@ class RulePrinter:
         prefix: str,
     ) -> list[str]:
         """Return lines that load a variable of a rule, its closed form applied."""
-        symbol = q.symbols[name]
-        at = self.arguments.row(f"{prefix}{name}", (q.name, name))
-        value = f"tl.load({at} + {index}, mask=_lanes)"
+        symbol = projection.symbols[name]
+        address = self.arguments.row(f"{prefix}{name}", (projection.name, name))
+        value = f"tl.load({address} + {index}, mask=_lanes)"
         if symbol.decay is None:
             return [f"{local(to)} = {value}"]
         # As it was computed when it was last assigned: nothing is done in a step without events.
-        last = self.arguments.row(f"last_{prefix}{name}", (q.name, f"{name}@last"))
+        last = self.arguments.row(f"last_{prefix}{name}", (projection.name, f"{name}@last"))
         since = f"tl.load({last} + {index}, mask=_lanes, other=0)"
         elapsed = f"_elapsed(_step, {since}, {self.program.dt!r})"
-        tau = self._coefficient(q, symbol, symbol.decay, index, prefix=prefix)
+        tau = self._coefficient(projection, symbol, symbol.decay, index, prefix=prefix)
         if symbol.inflow is None:
             return [f"{local(to)} = _decayed({value}, {elapsed}, {tau})"]
-        inflow = self._coefficient(q, symbol, symbol.inflow, index, prefix=prefix)
+        inflow = self._coefficient(projection, symbol, symbol.inflow, index, prefix=prefix)
         return [f"{local(to)} = _relaxed({value}, {elapsed}, {tau}, {inflow})"]
 
     def _coefficient(
         self,
-        q: PlasticProjection,
+        projection: PlasticProjection,
         symbol: Symbol,
         name: str,
         index: str,
         *,
         prefix: str,
     ) -> str:
-        at = self.arguments.row(f"{prefix}{name}", (q.name, name))
-        if q.symbols[name].side == "one":
-            return f"tl.load({at} + _n * 0)"
+        address = self.arguments.row(f"{prefix}{name}", (projection.name, name))
+        if projection.symbols[name].side == "one":
+            return f"tl.load({address} + _n * 0)"
         member = index
         # Coefficients belong to neurons, variables of a side to its delay groups.
         if symbol.side != "edge":
-            key = (q.name, f"@{symbol.side}_neuron")
+            key = (projection.name, f"@{symbol.side}_neuron")
             neurons = self.arguments.read(f"_neurons_{prefix}{symbol.side}", "array", key)
             member = f"tl.load({neurons} + {index}, mask=_lanes, other=0)"
-        return f"tl.load({at} + {member}, mask=_lanes, other=1.0)"
+        return f"tl.load({address} + {member}, mask=_lanes, other=1.0)"
 
     def _store(self, name: str) -> list[str]:
-        at = self.arguments.row(name, (self.p.name, name))
-        lines = [f"tl.store({at} + _n, {local(name)}, mask=_lanes)"]
-        if self.p.symbols[name].decay is not None:
-            last = self.arguments.row(f"last_{name}", (self.p.name, f"{name}@last"))
+        address = self.arguments.row(name, (self.projection.name, name))
+        lines = [f"tl.store({address} + _n, {local(name)}, mask=_lanes)"]
+        if self.projection.symbols[name].decay is not None:
+            last = self.arguments.row(f"last_{name}", (self.projection.name, f"{name}@last"))
             # Its course starts here; nothing is computed in steps without an event.
             lines.append(f"tl.store({last} + _n, _step, mask=_lanes)")
         return lines
@@ -383,7 +389,7 @@ class RulePrinter:
         # A draw of a side belongs to the neuron: its delay groups share the number.
         member = "_edge" if self.side == "edge" else f"_{self.side}"
         occurring = set[Draw]().union(*map(draws, trees))
-        for draw in sorted(occurring, key=lambda d: d.key):
+        for draw in sorted(occurring, key=lambda draw: draw.key):
             lines += self._index(member)
             index = self._indices[member]
             function = "_uniform" if draw.kind == "uniform" else "_normal"
