@@ -72,9 +72,11 @@ def probe_neurons(view: View, variable: str, every: int) -> Probe:
     if isinstance(variable, str) and variable == "spikes":
         # Listed spikes need no condition: such a cell has none and spikes nevertheless.
         if cell.spike is None and view.population.source_spikes is None:
+            others = ", ".join(name for name in states if name != "spikes") or "none"
+            renamed = " Rename its state 'spikes' to record it." if "spikes" in states else ""
             raise NetworkError(
                 f"record: population {view.name!r} ({cell.name}) never spikes, expected one that "
-                f"does. Record one of its states: {', '.join(states) or 'none'}."
+                f"does. Record one of its states: {others}.{renamed}"
             )
         # The interval is left out: spikes between two samples would be lost.
         return Probe(view, variable, None)

@@ -222,3 +222,12 @@ def test_text_over_time_is_refused_where_a_value_stays(text):
     run = ns.prepare(net, backend="reference")
     with pytest.raises(ns.NetworkError, match=message):
         run.set("p", v=text)
+
+
+def test_a_state_of_the_name_of_spikes_is_no_spikes():
+    net = ns.Network("net", dt="1 ms")
+    p = net.population("p", 1, ns.Cell("spikes : 1; v : 1", name="counter"))
+    with pytest.raises(
+        ns.NetworkError, match=r"states: v\. Rename its state 'spikes' to record it"
+    ):
+        net.record(p, "spikes")
