@@ -168,7 +168,7 @@ class _Builder:
                     "Correct it.",
                 )
         if node.type == "Input":
-            shape = [int(n) for n in np.ravel(node.arrays["shape"])]
+            shape = np.ravel(node.arrays["shape"]).tolist()
             if min(shape) < 1:
                 raise self._fail(
                     f"shape of node {name!r} is {shape}, expected numbers of at least 1",
@@ -466,11 +466,14 @@ class _Builder:
         # A few numbers of the file make these large.
         window = _dilated_extent(kernel, dilation)
         self._require_room(name, shape[0] * kernel.shape[0] * math.prod(window))
-        padded = math.prod(n + 2 * rim for n, rim in zip(shape[1:], padding, strict=True))
+        _, rows, columns = shape
+        padded = (rows + 2 * padding[0]) * (columns + 2 * padding[1])
         self._require_room(name, max(shape[0], kernel.shape[0]) * padded)
-        whole = _dilate(_join_groups(kernel, groups), dilation)
+        dilated = _dilate(_join_groups(kernel, groups), dilation)
         with self._of_node(name):
-            return convolution(whole, shape=shape, stride=_pair(arrays["stride"]), padding=padding)
+            return convolution(
+                dilated, shape=shape, stride=_pair(arrays["stride"]), padding=padding
+            )
 
     def _pooling(self, name: str, node: Node, shape: tuple[int, ...]) -> average_pooling:
         # Weights of average pooling are divided by the cells of the window.

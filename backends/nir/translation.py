@@ -213,7 +213,11 @@ class _Builder:
             self._report(place.of("method"), "approximated", methods, remedy)
             return
         projections = self._concrete.projections.values()
-        ports = {q.port or "" for q in projections if q.target == population.name}
+        ports = {
+            projection.port or ""
+            for projection in projections
+            if projection.target == population.name
+        }
         if not has_step or steps_as_readers(population, ports, dt=self._dt):
             self._report(place.of("method"), "exact", methods)
             return

@@ -31,7 +31,7 @@ class PopulationValues:
 
     Parameters
     ----------
-    p : PopulationProgram
+    program : PopulationProgram
     population : Population
     memory : Memory
         Values at the start.
@@ -48,7 +48,7 @@ class PopulationValues:
 
     def __init__(
         self,
-        p: PopulationProgram,
+        program: PopulationProgram,
         population: Population,
         memory: Memory,
         *,
@@ -56,7 +56,7 @@ class PopulationValues:
         dt: float,
         device: torch.device,
     ) -> None:
-        code = p.code
+        code = program.code
         self._dt = dt
         self._propagator = code.propagator
         drawn, trees = draw_population(population, seed)
@@ -68,9 +68,11 @@ class PopulationValues:
             return torch.as_tensor(np.array(value), dtype=torch.float64).to(device)
 
         # float64 also for a run in float32: rounded once, after all constants are computed.
-        self.start = {name: tensor(memory[p.name, name]) for name in names}
+        self.start = {name: tensor(memory[program.name, name]) for name in names}
         # Draws and positions, which texts may read.
-        self._known = {name: tensor(v) for name, v in drawn.items() if not isinstance(v, Table)}
+        self._known = {
+            name: tensor(value) for name, value in drawn.items() if not isinstance(value, Table)
+        }
         self._known["dt"] = tensor(dt)
         self._texts = [(name, compile_expression(tree, _WORDS)) for name, tree in trees.items()]
         self._constants = cell_functions(code, _WORDS).constants

@@ -70,16 +70,16 @@ def learnables(
     populations = set(simulated)
     names_that_learn = [Learnable("weight", name, "w") for name in projections]
     for name in populations:
-        p = program.populations[name]
+        population = program.populations[name]
         concrete = network.populations[name]
-        read = smooth_names(p, concrete)
+        read = smooth_names(population, concrete)
         names_that_learn += [
             Learnable("parameter", name, parameter)
             for parameter, value in concrete.parameters.items()
             if parameter in read
             and not isinstance(value, Table)
             and parameter not in concrete.derived.trees
-            and parameter != p.refractory
+            and parameter != population.refractory
             and f"{name}.{parameter}" not in driven
         ]
         states = [state for state in concrete.initial if state in read]
@@ -87,12 +87,12 @@ def learnables(
     return {item.label: item for item in names_that_learn}
 
 
-def smooth_names(p: PopulationProgram, concrete: ConcretePopulation) -> set[str]:
+def smooth_names(population: PopulationProgram, concrete: ConcretePopulation) -> set[str]:
     """Return the parameters and states of which states and spikes are differentiable functions."""
-    code = p.code
+    code = population.code
     trees = [statement.value for statement in (*code.integrate, *code.after)]
     if code.detect is not None:
-        trees.append(distance(code.detect, where=f"population {p.name!r}"))
+        trees.append(distance(code.detect, where=f"population {population.name!r}"))
     read: set[str] = set().union(*map(_smooth_names, trees))
     # What the host computes is traced back to parameters, whose texts may read further ones.
     sources: dict[str, Expr] = {**concrete.derived.trees, **dict(code.hosted)}

@@ -62,7 +62,11 @@ def read_widths(widths: object, network: Network) -> dict[str, float]:
     NetworkError
         If there is no such spiking population, or a width is not above 0.
     """
-    spiking = [p.name for p in network.populations.values() if p.cell.spike is not None]
+    spiking = [
+        population.name
+        for population in network.populations.values()
+        if population.cell.spike is not None
+    ]
     result: dict[str, float] = {}
     for name, width in _mapping(widths, "width").items():
         if name not in spiking:

@@ -48,7 +48,7 @@ class Neurons:
 
     Parameters
     ----------
-    p : PopulationProgram
+    program : PopulationProgram
     dt : float, ms
     seed : int
         Of the network.
@@ -62,7 +62,7 @@ class Neurons:
 
     def __init__(
         self,
-        p: PopulationProgram,
+        program: PopulationProgram,
         *,
         dt: float,
         seed: int,
@@ -72,9 +72,9 @@ class Neurons:
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        code = p.code
-        self.name = p.name
-        self.size = p.size
+        code = program.code
+        self.name = program.name
+        self.size = program.size
         self.code = code
         self.dt = dt
         self.pause = pause
@@ -89,14 +89,16 @@ class Neurons:
         self.distance = None
         self.distance_tree: Expr | None = None
         if code.detect is not None:
-            self.distance_tree = distance(code.detect, where=f"population {p.name!r}")
+            self.distance_tree = distance(code.detect, where=f"population {program.name!r}")
             self.distance = compile_expression(self.distance_tree, meanings)
-        self.blocks = torch.arange((p.size + 3) // 4, device=device)
-        self.keys = {draw: random.key_of(seed, f"{p.name}/draw{draw.key}") for draw in code.draws}
+        self.blocks = torch.arange((program.size + 3) // 4, device=device)
+        self.keys = {
+            draw: random.key_of(seed, f"{program.name}/draw{draw.key}") for draw in code.draws
+        }
         self.words = {
             "dt": torch.tensor(dt, dtype=dtype, device=device),
-            "i": torch.arange(p.size, dtype=dtype, device=device),
-            "N": torch.tensor(float(p.size), dtype=dtype, device=device),
+            "i": torch.arange(program.size, dtype=dtype, device=device),
+            "N": torch.tensor(float(program.size), dtype=dtype, device=device),
         }
         # Values that no equation reads are not made in each step.
         read = {name for function in self.functions.reads.values() for name in function}

@@ -78,10 +78,10 @@ def test_kernels_are_built_if_all_sizes_are_one(delivery):
     """Triton compiles a 1 into the kernel: loops then begin with a constant."""
     net = ns.Network("ones", dt="1 ms")
     source = net.bernoulli("source", 1, p=0.2)
-    given = net.spike_source("given", 1, steps=[[3]])
+    listed = net.spike_source("given", 1, steps=[[3]])
     target = net.population("target", 1, LISTENER)
     net.poisson_drive(target, rate="0 Hz", weight=1.0, port="go")
-    for before in (source, given):
+    for before in (source, listed):
         net.project(before, target, ns.all_to_all(), weight=0.1, port="synaptic", delay=0.0)
     edges = net.project(
         source, target, ns.all_to_all(), rule=stdp(), weight=0.5, port="synaptic", name="learns"

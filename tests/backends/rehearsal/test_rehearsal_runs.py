@@ -398,7 +398,7 @@ def test_a_delay_of_all_slots_of_a_core_needs_no_extension():
         net.project(
             source, target, edges, weight=40.0, delay=float(delay), port="excitatory", name=name
         )
-    places = [place for place, _ in rows(net)]
+    places = [owner_and_aspect for owner_and_aspect, _ in rows(net)]
     assert "projection 'late', delay extensions" in places
     assert "projection 'fits', delay extensions" not in places
 
