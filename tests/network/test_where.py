@@ -448,6 +448,11 @@ REFUSED = {
         f"{WHERE}, n: 'j / 2' is 0.5 for i = 1, j = 1, expected a whole number of edges",
         "Write floor(...).",
     ),
+    "an infinite number of edges": (
+        ns.where(n="1 / i"),
+        {},
+        f"{WHERE}, n: '1 / i' is inf for i = 0, j = 0, expected finite numbers.",
+    ),
     "a draw of fractions as a number of edges": (
         ns.where(n=ns.uniform(0, 3)),
         {},

@@ -200,7 +200,7 @@ class BoundCondition:
             values = PairValues(self.pairs, stream, source=sources[:, None], target=targets)
             numbers = np.asarray(values(self.n.tree))
             # Wrong numbers are refused when edges are drawn.
-            return np.where(numbers > 0.0, numbers, 0.0), 0.0
+            return np.where((numbers > 0.0) & np.isfinite(numbers), numbers, 0.0), 0.0
         if isinstance(self.n, Distribution):
             some = self.n.sample(stream, np.arange(1000), unit=PLAIN, where="where, n")
             return float(some.mean()), float(some.var())
