@@ -1,4 +1,4 @@
-"""Files written whole: a crash at any moment leaves the old one or the new one."""
+"""Files written whole: a crash at any moment leaves the old one or the new one; damage is found."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+from zipfile import BadZipFile, ZipFile
 
 try:
     import fcntl
@@ -64,6 +65,27 @@ def write_whole(path: Path, fill: Callable[[BinaryIO], object], *, lasting: bool
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def require_intact_archive(path: Path) -> None:
+    """Raise unless an archive has the bytes with which it was written.
+
+    Parameters
+    ----------
+    path : Path
+        Of a file in the form of zip, as .npz and PyTorch's files are.
+
+    Raises
+    ------
+    BadZipFile
+        If it is no such file, or one of its checksums differs.
+    OSError
+        If it cannot be read.
+    """
+    with ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise BadZipFile(f"the checksum of {damaged!r} differs")
 
 
 def remove(path: Path) -> None:

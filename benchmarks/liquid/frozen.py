@@ -1,8 +1,8 @@
-"""Accuracy of an organised liquid with frozen weights on NEST, beside that on ``cpu``.
+"""Accuracy of an organised liquid with frozen weights: ``cpu``, NEST, SpiNNaker's arithmetic.
 
 Run with ``python -m benchmarks.liquid.frozen FOLDER --data DIR``. FOLDER is one that ``neurosim run
 astrocyte-liquid --out FOLDER`` has filled. A readout learns from answers of the frozen liquid on
-``cpu`` to the training samples; the first test images are then shown to the liquid on both.
+``cpu`` to the training samples; the first test images are then shown to the liquid on each.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from ..report import machine, table, write
 from .rows import parse_words
 
 PIECE = 100  # samples of one run
+BACKENDS = ("cpu", "nest", "spinnaker-rehearsal")
 
 
 def show(
@@ -121,15 +122,14 @@ def measure(folder: Path, work: Path, *, training: int, tests: int) -> dict[str,
         )
         for split, backend, size in (
             ("train", "cpu", training),
-            ("test", "cpu", tests),
-            ("test", "nest", tests),
+            *(("test", backend, tests) for backend in BACKENDS),
         )
     }
     readout = convex(responses["train", "cpu"], labels["train"], penalty=penalty)
     # The plastic liquid's own counts, of the run, are the measure for both.
     plastic = {split: np.load(folder / f"counts-{split}.npy") for split in ("train", "test")}
     own_readout = convex(plastic["train"][:training], labels["train"], penalty=penalty)
-    counts = {name: responses["test", name] for name in ("cpu", "nest")}
+    counts = {name: responses["test", name] for name in BACKENDS}
     return {
         "run": folder.name,
         "seed": results["seed"],
@@ -139,11 +139,11 @@ def measure(folder: Path, work: Path, *, training: int, tests: int) -> dict[str,
         "penalty": penalty,
         "accuracy": {
             "plastic, cpu": own_readout.accuracy(plastic["test"][:tests], labels["test"]),
-            "frozen, cpu": readout.accuracy(counts["cpu"], labels["test"]),
-            "frozen, nest": readout.accuracy(counts["nest"], labels["test"]),
+            **{f"frozen, {n}": readout.accuracy(c, labels["test"]) for n, c in counts.items()},
         },
         "spikes": {name: int(c.sum()) for name, c in counts.items()},
-        "counts that differ": int((counts["cpu"] != counts["nest"]).sum()),
+        "counts": counts["cpu"].size,
+        "counts that differ": {n: int((counts["cpu"] != c).sum()) for n, c in counts.items()},
         "nest": version("nest-simulator"),
     }
 
@@ -159,5 +159,5 @@ if __name__ == "__main__":
     )
     rows = [[name, f"{100 * share:.1f} %"] for name, share in result["accuracy"].items()]
     print(table([f"first {result['test samples']} test images", "right"], rows))
-    print(f"counts that differ between cpu and nest: {result['counts that differ']}")
+    print(f"of {result['counts']} counts differ from those of cpu: {result['counts that differ']}")
     write(words.out, "liquid_frozen", {"machine": described, **result})

@@ -12,12 +12,24 @@ import torch
 
 from neurosim.errors import NetworkError
 from neurosim.gpu import Trainer
-from neurosim.whole_files import write_whole
+from neurosim.whole_files import require_intact_archive, write_whole
 
 from .accuracy import AccuracyMatrix
 from .strategies import Strategy
 
 FORMAT = 1  # raised when older files can no longer be read
+# A file that was cut, changed or made by other programs can end its reading in each of these ways.
+_DAMAGE = (
+    BadZipFile,
+    pickle.UnpicklingError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)
 _OF_COURSE = {"strategy", "tasks", "seed", "memory", "accuracy", "seconds", "losses"}
 _ENTRIES = {"format", "trainer", "generator", *_OF_COURSE}
 
@@ -89,15 +101,16 @@ def load_course(
     """
     where = f"checkpoint {str(path)!r}"
     try:
+        require_intact_archive(path)
         # No code of the file is run: a checkpoint may come from somebody else.
         state = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, BadZipFile, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         raise NetworkError(
             f"{where}: found no checkpoint ({type(error).__name__}), expected a file that "
             "learn_tasks has written. Delete it, or name another."
         ) from error
     is_complete = isinstance(state, dict) and state.keys() >= _ENTRIES
-    if not is_complete or state["format"] != FORMAT:
+    if not is_complete or not _is_sound(state, trainer):
         raise NetworkError(
             f"{where}: found a file of another form, expected a checkpoint of form {FORMAT} of "
             "learn_tasks. Delete it, or name another."
@@ -120,3 +133,27 @@ def load_course(
         "seconds": tuple(state["seconds"]),
         "losses": tuple(state["losses"]),
     }
+
+
+def _is_sound(state: Mapping[str, Any], trainer: Trainer) -> bool:
+    """Return whether entries are of the types that are restored; names are compared later."""
+    generator = state["generator"]
+    now = torch.get_rng_state()
+    expected = trainer.state_dict()
+    numbers = [state["seconds"], state["losses"]]
+    return (
+        all(isinstance(state[name], int) for name in ("format", "seed"))
+        and state["format"] == FORMAT
+        and isinstance(state["trainer"], Mapping)
+        and all(_is_like(value, expected.get(name)) for name, value in state["trainer"].items())
+        and isinstance(state["memory"], Mapping)
+        and isinstance(state["accuracy"], torch.Tensor)
+        and isinstance(generator, torch.Tensor)
+        and (generator.dtype, generator.shape) == (now.dtype, now.shape)
+        and all(isinstance(n, list) and all(isinstance(x, float) for x in n) for n in numbers)
+    )
+
+
+def _is_like(value: object, other: torch.Tensor | None) -> bool:
+    """Return whether a value is a tensor of the shape of another; of other names is asked later."""
+    return isinstance(value, torch.Tensor) and (other is None or value.shape == other.shape)

@@ -411,6 +411,12 @@ def test_options_of_a_backend_can_be_given_to_check_and_to_map(tiny, capsys):
     assert "threads: found '{[1]: 2}'" in capsys.readouterr().err
 
 
+def test_map_hands_its_options_to_the_backend(tiny, capsys):
+    tiny()
+    assert main(["map", "tiny", "--backend", "spinnaker", "--option", "boards=2"]) == 2
+    assert "backend 'spinnaker' has no option 'boards'" in capsys.readouterr().err
+
+
 @pytest.mark.process
 def test_a_reader_that_has_seen_enough_ends_the_command_quietly():
     """As in ``neurosim check MODEL | head -1``."""

@@ -232,6 +232,35 @@ def test_checkpoints_of_other_courses_are_refused(tmp_path):
         course_of("plain", tasks=1, checkpoint=path)
 
 
+@pytest.mark.parametrize("cut", [0.2, 0.9])
+def test_a_checkpoint_that_was_cut_is_refused_and_changes_nothing(tmp_path, cut):
+    path = tmp_path / "course.pt"
+    course_of("plain", tasks=1, checkpoint=path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(cut * len(data))])
+    with pytest.raises(ns.NetworkError, match="found no checkpoint"):
+        course_of("plain", tasks=1, checkpoint=path)
+    # One bit of a weight: torch reads it as it reads any other.
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 1
+    path.write_bytes(flipped)
+    with pytest.raises(ns.NetworkError, match="found no checkpoint"):
+        course_of("plain", tasks=1, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("generator", [1, 2]), ("accuracy", None), ("losses", 3.0), ("seed", torch.zeros(3))],
+)
+def test_a_checkpoint_with_an_entry_of_another_type_is_refused(tmp_path, entry, value):
+    path = tmp_path / "course.pt"
+    course_of("plain", tasks=1, checkpoint=path)
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, entry: value}, path)
+    with pytest.raises(ns.NetworkError, match="found a file of another form"):
+        course_of("plain", tasks=1, checkpoint=path)
+
+
 def test_names_and_heads_that_do_not_fit_are_refused():
     with pytest.raises(ns.NetworkError, match="no strategy 'hope'"):
         course_of("hope")

@@ -297,6 +297,28 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
             train(trainer_of(), 1, checkpoint=tmp_path / f"{name}.pt")
 
 
+@pytest.mark.parametrize("entry", ["optimizer", "generator", "losses", "trainer"])
+def test_a_checkpoint_with_an_entry_of_another_type_is_refused(tmp_path, entry):
+    path = tmp_path / "fit.pt"
+    train(trainer_of(), 1, checkpoint=path)
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, entry: [None]}, path)
+    with pytest.raises(ns.NetworkError, match="found a file of another form"):
+        train(trainer_of(), 2, checkpoint=path)
+
+
+def test_a_checkpoint_that_was_cut_or_changed_is_refused(tmp_path):
+    path = tmp_path / "fit.pt"
+    train(trainer_of(), 1, checkpoint=path)
+    data = path.read_bytes()
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 1
+    for damaged in (data[: len(data) // 2], bytes(flipped)):
+        path.write_bytes(damaged)
+        with pytest.raises(ns.NetworkError, match="found no checkpoint"):
+            train(trainer_of(), 2, checkpoint=path)
+
+
 def test_the_state_of_another_network_is_refused():
     state = Trainer(
         layered(seed=2), inputs="inputs", outputs="output", train=["first"]

@@ -13,11 +13,23 @@ import torch
 from torch import Tensor
 
 from neurosim.errors import NetworkError, describe
-from neurosim.whole_files import write_whole
+from neurosim.whole_files import require_intact_archive, write_whole
 
 from ..trainer import Trainer
 
 FORMAT = 1
+# A file that was cut, changed or made by other programs can end its reading in each of these ways.
+_DAMAGE = (
+    BadZipFile,
+    pickle.UnpicklingError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)
 _ENTRIES = {"format", "trainer", "optimizer", "generator", "losses", "accuracies"}
 
 
@@ -120,15 +132,16 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
         If the file is no checkpoint, or one of another network.
     """
     try:
+        require_intact_archive(path)
         # No code of the file is run: a checkpoint may come from somebody else.
         state = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, BadZipFile, RuntimeError, EOFError) as error:
+    except _DAMAGE as error:
         raise NetworkError(
             f"checkpoint {str(path)!r}: found no checkpoint ({type(error).__name__}), expected a "
             "file that fit has written. Delete it, or name another."
         ) from error
     is_complete = isinstance(state, dict) and state.keys() >= _ENTRIES
-    if not is_complete or state["format"] != FORMAT:
+    if not is_complete or state["format"] != FORMAT or not _is_sound(state):
         raise NetworkError(
             f"checkpoint {str(path)!r}: found a file of another form, expected a checkpoint of "
             f"form {FORMAT}. Delete it, or name another."
@@ -141,6 +154,24 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
     # Last, so that nothing above draws from it any more.
     torch.set_rng_state(state["generator"])
     return Progress(tuple(state["losses"]), tuple(state["accuracies"]))
+
+
+def _is_sound(state: Mapping[str, Any]) -> bool:
+    """Return whether entries are of the types that are restored; names are compared later."""
+    generator = state["generator"]
+    now = torch.get_rng_state()
+    optimizer = state["optimizer"]
+    numbers = [state["losses"], state["accuracies"]]
+    return (
+        isinstance(state["trainer"], Mapping)
+        and all(isinstance(value, Tensor) for value in state["trainer"].values())
+        and isinstance(optimizer, Mapping)
+        and isinstance(optimizer.get("param_groups"), list)
+        and isinstance(optimizer.get("state"), Mapping)
+        and isinstance(generator, Tensor)
+        and (generator.dtype, generator.shape) == (now.dtype, now.shape)
+        and all(isinstance(n, list) and all(isinstance(x, float) for x in n) for n in numbers)
+    )
 
 
 def _require_same_values(path: Path, saved: Mapping[str, Tensor], trainer: Trainer) -> None:
