@@ -85,6 +85,7 @@ def play(run: ns.Run, change: str) -> ns.Run:
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.compiled
 def test_engines_agree_when_one_value_becomes_many_and_back(change):
     expected = rn.outcome(play(ns.prepare(network(), backend="reference"), change))
     for threads in (1, 2):

@@ -208,6 +208,7 @@ def outcome(run: ns.Run) -> dict:
 
 
 @pytest.mark.parametrize("size", [BORDER, BORDER + 1])
+@pytest.mark.compiled
 def test_engines_agree_on_targets_and_sources_up_to_the_last_neuron(size):
     """Of 65 537 neurons the last would be neuron 0 in 2 bytes."""
     expected = outcome(ns.prepare(network(size), backend="reference"))
@@ -225,6 +226,7 @@ def test_engines_agree_on_targets_and_sources_up_to_the_last_neuron(size):
 
 
 @pytest.mark.parametrize("rule", [LEARNING, LOOKING], ids=lambda rule: rule.name)
+@pytest.mark.compiled
 def test_engines_agree_where_slots_exceed_what_two_bytes_count_and_neurons_do_not(rule):
     """Three edges of three delays from, and onto, each of 30 000 neurons; those of the highest
     slots are at work.

@@ -143,6 +143,7 @@ def course_of(strategy, *, tasks: int = 3, **options):
 
 
 @pytest.mark.parametrize("strategy", ["plain", "ewc", "rehearsal", "joint", "hlop"])
+@pytest.mark.compiled
 def test_every_strategy_learns_all_tasks(strategy):
     _, done = course_of(Ewc(100.0, samples=40) if strategy == "ewc" else strategy)
     assert done.strategy == strategy and done.accuracy.acc > 0.6

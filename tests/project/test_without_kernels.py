@@ -24,19 +24,21 @@ def plugin():
 
 
 @pytest.mark.parametrize(
-    ("parameters", "fixtures"), [({"backend": "cpu"}, []), ({}, ["fast_backend"])]
+    ("parameters", "fixtures", "marks"),
+    [({"backend": "cpu"}, [], []), ({}, ["fast_backend"], []), ({}, [], ["compiled"])],
 )
-def test_a_test_of_the_compiled_engine_does_not_begin(plugin, parameters, fixtures):
+def test_a_test_of_the_compiled_engine_does_not_begin(plugin, parameters, fixtures, marks):
     item = SimpleNamespace(
         callspec=SimpleNamespace(params=parameters),
         fixturenames=fixtures,
-        get_closest_marker=lambda name: None,
+        get_closest_marker=lambda name: name if name in marks else None,
     )
     next(plugin.pytest_runtest_protocol(item))
     with pytest.raises(pytest.skip.Exception, match="which make test runs"):
         plugin.pytest_runtest_setup(item)
     item.callspec.params = {"backend": "reference"}
     item.fixturenames = ["backend"]
+    item.get_closest_marker = lambda name: None
     plugin.pytest_runtest_setup(item)
 
 

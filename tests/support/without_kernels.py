@@ -48,8 +48,9 @@ class WithoutKernels:
         """
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         names_engine = any(isinstance(p, str) and p == "cpu" for p in parameters)
+        is_marked = item.get_closest_marker("compiled") is not None
         fixtures = getattr(item, "fixturenames", ())
-        if not self._allowed and (names_engine or "fast_backend" in fixtures):
+        if not self._allowed and (is_marked or names_engine or "fast_backend" in fixtures):
             pytest.skip(REASON)
 
     def _load(self, *args: Any, **options: Any) -> Any:

@@ -25,6 +25,7 @@ from neurosim.models import cells
 
 
 @pytest.mark.parametrize("room", [None, 1, 600])
+@pytest.mark.compiled
 def test_spikes_on_their_way_along_many_delays_land_as_in_the_reference(
     room, tmp_path, monkeypatch
 ):
@@ -135,6 +136,7 @@ def test_delay_groups_are_listed_among_more_delays_than_a_word_has_bits(fraction
     ("order", "fraction", "every"),
     [(("post", "pre"), 0.0, "7 ms"), (("pre", "post"), 1.0, "90 ms")],
 )
+@pytest.mark.compiled
 def test_deferred_post_handlers_leave_the_bits_of_the_reference(order, fraction, every):
     """Records, signals, changes and ends of runs find every edge as if nothing were deferred."""
     outcomes = []
@@ -298,6 +300,7 @@ def test_counts_of_a_large_mean_are_searched():
 
 
 @pytest.mark.parametrize("mean", [0.0, 3e-4, 1.5, 4.0, 9.0, 30.0, 700.0, 1200.0])
+@pytest.mark.compiled
 def test_counts_of_a_drive_are_those_of_the_reference_also_from_tables(mean):
     """Counts of one rate for neighbours come from a table; others are computed one by one."""
     net = ns.Network("drive", dt="0.1 ms", seed=5)

@@ -85,6 +85,7 @@ def changed() -> ns.Run:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.compiled
 def test_a_parameter_that_becomes_one_per_neuron_prepares_the_cell_again_and_follows_the_reference(
     threads, changed, monkeypatch
 ):

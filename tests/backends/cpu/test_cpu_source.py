@@ -71,6 +71,7 @@ def named_on_the_reference() -> ns.Run:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.compiled
 def test_users_names_do_not_meet_those_of_printed_source(threads, named_on_the_reference):
     compiled = ns.prepare(named(), backend="cpu", threads=threads)
     compiled.run("30 ms")

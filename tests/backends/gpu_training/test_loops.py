@@ -30,6 +30,7 @@ def names_that_learn(net: ns.Network, outputs: list[str]) -> list[str]:
     # Each is compiled by itself, which takes seconds.
     [*((name, "float64") for name in CELLS), ("lif", "float32"), ("izhikevich", "float32")],
 )
+@pytest.mark.compiled
 def test_loops_give_the_spikes_and_gradients_of_library_cells(name, precision):
     """All that can learn learns: parameters inside propagators, initial states, thresholds."""
     net = driven(name)
@@ -65,6 +66,7 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.compiled
 def test_loops_have_all_functions_of_the_language_and_their_derivatives(name, precision):
     cell = ns.Cell(
         "v : 1",

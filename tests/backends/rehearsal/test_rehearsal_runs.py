@@ -28,6 +28,7 @@ def one_neuron(steps=(1, 2, 8), *, weight="6 nA", delay="0 ms", tau_exc="5 ms"):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.compiled
 def test_the_associative_memory_spikes_as_it_did_on_the_machine(name):
     """The authors recorded these tables on SpiNNaker; `cpu` reproduces them, and each spike."""
     rehearsed = play(EXPERIMENTS[name](), REHEARSAL)
@@ -35,6 +36,7 @@ def test_the_associative_memory_spikes_as_it_did_on_the_machine(name):
     assert spikes(rehearsed) == spikes(play(EXPERIMENTS[name](), "cpu"))
 
 
+@pytest.mark.compiled
 def test_amplitudes_times_the_largest_weight_would_not_give_the_tables(monkeypatch):
     from neurosim.backends.pynn.rehearsal import engine
 
