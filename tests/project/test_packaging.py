@@ -94,25 +94,34 @@ def packages() -> set[str]:
     }
 
 
-def imports(module: str, text: str) -> Iterator[tuple[str, ast.ImportFrom | ast.Import]]:
-    """Yield the modules of this project that a module imports at run time, with the statement."""
+@cache
+def import_statements(text: str) -> list[ast.ImportFrom | ast.Import]:
+    """Return the statements of a source that import something at run time."""
 
     def walk(node: ast.AST) -> Iterator[ast.AST]:
         for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                continue  # an expression holds no statement
             if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
                 yield from (later for part in child.orelse for later in [part, *walk(part)])
             else:
                 yield child
                 yield from walk(child)
 
-    for node in walk(ast.parse(text)):
+    statements = walk(ast.parse(text))
+    return [node for node in statements if isinstance(node, ast.ImportFrom | ast.Import)]
+
+
+def imports(module: str, text: str) -> Iterator[tuple[str, ast.ImportFrom | ast.Import]]:
+    """Yield the modules of this project that a module imports at run time, with the statement."""
+    for node in import_statements(text):
         if isinstance(node, ast.Import):
             yield from (
                 (alias.name, node)
                 for alias in node.names
                 if alias.name.partition(".")[0] in ("neurosim", "models", "backends")
             )
-        elif isinstance(node, ast.ImportFrom):
+        else:
             package = module if module in packages() else module.rpartition(".")[0]
             base = (
                 ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
