@@ -100,6 +100,56 @@ def test_compiled_words_have_the_bits_of_numpy_where_products_overflow():
 
 
 @pytest.mark.slow
+def test_rules_and_drives_with_draws_are_those_of_the_reference_with_compiled_steps():
+    net = learning_with_noise()
+    runs = [ns.prepare(net, backend="reference")]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*torch.compile failed")
+        runs.append(ns.prepare(net, compile=True, **ON_CPU))
+        for run in runs:
+            run.run("150 ms", progress=False)
+    for name in ("source", "target"):
+        expected, result = (run.result()[name] for run in runs)
+        assert expected.spikes == result.spikes and len(expected.spikes) > 1000
+        assert (expected.trace("v").values == result.trace("v").values).all()
+    for variable in ("w", "c"):
+        expected, result = (run.get("edges", variable) for run in runs)
+        assert (expected == result).all() and expected.std() > 1e-4
+
+
+def learning_with_noise() -> ns.Network:
+    """Return a network that draws in cells, drives, and handlers of spikes and of steps."""
+    cell = ns.Cell(
+        "dv/dt = -v / tau + 0.4 * xi / sqrt(tau) : 1",
+        parameters={"tau": "8 ms"},
+        receives={"x": ns.Port("1", into="v")},
+        spike="v > 0.6",
+        after_spike="v = 0.1 * uniform()",
+        refractory="1 ms",
+    )
+    rule = ns.Rule(
+        edge="dc/dt = -c**3 / (20 * ms) : 1; w : 1",
+        pre="dx/dt = -x / (9 * ms) : 1",
+        handlers=[
+            ("pre", "out += w; x += 1; c += 0.1 * uniform()"),
+            ("post", "w = clip(w + 0.05 * x + 0.01 * normal(), 0, 1)"),
+            ("step", "w = 0.999 * w + 0.0001 * c * normal()"),
+        ],
+    )
+    net = ns.Network("noise", dt="1 ms", seed=6)
+    source = net.population("source", 40, cell, v=ns.uniform(0, 1))
+    target = net.population("target", 23, cell)
+    net.poisson_drive(source, rate="200 Hz", weight=0.2, port="x")
+    net.poisson_drive(target[3:17], rate="300 Hz", weight=0.2, port="x")
+    learns = {"rule": rule, "weight": ns.uniform(0.1, 0.5), "name": "edges", "delay": "2 ms"}
+    net.project(source, target, ns.fixed_probability(0.4), port="x", **learns)
+    net.project(target, source, ns.fixed_probability(0.3), weight=0.1, port="x", delay="1 ms")
+    net.record(source, "spikes", "v")
+    net.record(target, "spikes", "v")
+    return net
+
+
+@pytest.mark.slow
 @SEED
 @settings(SAME, max_examples=examples(20))
 @given(rn.stories())
