@@ -13,6 +13,8 @@ from support.cpu_networks import named
 import neurosim as ns
 from neurosim.models import cells, plasticity
 
+pytestmark = pytest.mark.compiled
+
 ROUNDOFF = 2.0**-24
 # A value is the result of at most so many operations per step, each of which may be wrong by a
 # roundoff of the largest value; over stretches
@@ -44,11 +46,12 @@ def far(expected: dict, outcome: dict, *, steps: int) -> list[str]:
     return sorted(wrong)
 
 
-def played(story: rn.Story, actions: list[tuple] | None = None, **options) -> ns.Run:
-    return rn.play(
-        ns.prepare(story.net, backend="cpu", **options),
-        story.actions if actions is None else actions,
-    )
+# In float64 the engines have the same bits; the reference compiles nothing.
+ENGINES = [{"backend": "reference"}, {"backend": "cpu", "precision": "float32"}]
+
+
+def played(story: rn.Story, **options) -> ns.Run:
+    return rn.play(ns.prepare(story.net, **options), story.actions)
 
 
 # Roundoffs may move a threshold crossing by a step; no spike of the networks of this seed is so
@@ -57,10 +60,9 @@ def played(story: rn.Story, actions: list[tuple] | None = None, **options) -> ns
 @settings(SAME, max_examples=12)
 @given(rn.stories())
 def test_random_networks_are_those_of_float64_up_to_roundoff_for_one_thread_and_two(networks):
-    expected = rn.outcome(played(networks, threads=1))
-    one, two = (
-        rn.outcome(played(networks, threads=threads, precision="float32")) for threads in (1, 2)
-    )
+    double, single = ENGINES
+    expected = rn.outcome(played(networks, **double))
+    one, two = (rn.outcome(played(networks, threads=threads, **single)) for threads in (1, 2))
     assert rn.differences(one, two) == []
     assert far(expected, one, steps=networks.steps) == []
 
@@ -80,15 +82,16 @@ def test_the_comparison_sees_a_weight_of_too_few_bits_and_a_spike_that_is_missin
     )
     net.record(target, "spikes")
     lively = rn.Story(net, [("run", 20)])
-    expected = rn.outcome(played(lively))
-    coarse = ns.prepare(net, backend="cpu", precision="float32")
+    double, single = ENGINES
+    expected = rn.outcome(played(lively, **double))
+    coarse = ns.prepare(net, **single)
     coarse.memory["plastic", "w"][...] = coarse.memory["plastic", "w"].astype(np.float16)
-    assert far(expected, rn.outcome(played(lively, precision="float32")), steps=20) == []
+    assert far(expected, rn.outcome(played(lively, **single)), steps=20) == []
     assert any(
         "'plastic', 'w'" in line
         for line in far(expected, rn.outcome(rn.play(coarse, lively.actions)), steps=20)
     )
-    rounded = rn.outcome(played(lively, precision="float32"))
+    rounded = rn.outcome(played(lively, **single))
     key = "spikes", "cells", "index"
     assert far(expected, rounded | {key: np.roll(rounded[key], 1)}, steps=20) == [f"{key} differs"]
 
@@ -127,10 +130,7 @@ def test_every_cell_of_the_library_spikes_in_the_same_steps_and_stays_within_rou
             name=f"onto-{name}",
         )
     net.record(p, "v", *(["spikes"] if cell.spike is not None else []))
-    one, other = (
-        ns.simulate(net, "20 ms", backend="cpu", precision=precision, progress=False)["p"]
-        for precision in ("float64", "float32")
-    )
+    one, other = (ns.simulate(net, "20 ms", progress=False, **engine)["p"] for engine in ENGINES)
     assert 0 < distance(one.trace("v").values, other.trace("v").values) <= 200 * OPERATIONS
     if cell.spike is not None:
         assert one.spikes == other.spikes and one.spikes.index.size > 10
@@ -163,8 +163,8 @@ def test_rules_of_the_library_learn_within_roundoff(rule):
         name="learned",
     )
     variables = []
-    for precision in ("float64", "float32"):
-        run = ns.prepare(net, backend="cpu", precision=precision)
+    for engine in ENGINES:
+        run = ns.prepare(net, **engine)
         before = [run.get("learned", v.name) for v in rule.edge]
         run.run("20 ms", progress=False)
         after = [run.get("learned", v.name) for v in (*rule.edge, *rule.pre, *rule.post)]
@@ -176,8 +176,8 @@ def test_rules_of_the_library_learn_within_roundoff(rule):
 
 def test_users_names_do_not_meet_those_of_printed_source():
     outcomes = []
-    for precision in ("float64", "float32"):
-        run = ns.prepare(named(), backend="cpu", precision=precision)
+    for engine in ENGINES:
+        run = ns.prepare(named(), **engine)
         run.run("30 ms", progress=False)
         outcomes.append((run.result()["p"].spikes, run.result()["p"].trace("v").values))
     assert outcomes[0][0] == outcomes[1][0]
