@@ -25,6 +25,7 @@ def write_run(folder: Path, name: str, *, seed: int, test: float, **changes: obj
     """Write the results of a run of the published size, with changes."""
     variant = str(changes.pop("variant", "astrocyte"))
     task = Task(dataset=str(changes.pop("dataset", "mnist")), samples=60_000, presentations=50_000)
+    published = changes.pop("published", None)
     results = {
         "model": "astrocyte-liquid",
         "seed": seed,
@@ -32,6 +33,7 @@ def write_run(folder: Path, name: str, *, seed: int, test: float, **changes: obj
         "settings": asdict(replace(VARIANTS[variant], **changes)),
         "task": asdict(task),
         "convex": {"test": test},
+        **({"published": published} if published else {}),
         "seconds": 60.0,
         "course": [],
         "rows": [],
@@ -54,7 +56,18 @@ def test_runs_that_differ_by_their_seed_alone_are_one_row_beside_the_published_m
     assert [row.get("published mean") for row in rows] == [95.96, 97.49, None]
     assert rows[2]["extension"] == "regions=2"
     table = accuracy.table(rows).splitlines()
-    assert table[2].endswith("| 2 | 96.00 +- 0.14 | - | 95.96 +- 0.13 |")
+    assert table[2].endswith("| 2 | 96.00 +- 0.14 | - | - | 95.96 +- 0.13 |")
+
+
+def test_the_mean_of_the_authors_readout_is_of_the_runs_with_the_most_passes(tmp_path):
+    for seed, passes, test in ((0, 5000, 0.957), (1, 100, 0.94), (2, 5000, 0.959)):
+        readout = {"test": test, "passes": passes}
+        write_run(tmp_path, f"f1-{seed}", seed=seed, test=0.966, published=readout)
+    (row,) = accuracy.summarise(accuracy.read_runs(tmp_path))
+    assert row["published"]["mean"] == pytest.approx(95.8)
+    assert row["passes"] == 5000
+    line = accuracy.table([row]).splitlines()[2]
+    assert line.endswith("| 95.80 +- 0.14 (2 of 3 networks) | 5000 | 95.96 +- 0.13 |")
 
 
 @pytest.mark.parametrize(
