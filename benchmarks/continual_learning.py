@@ -2,8 +2,8 @@
 
 Run with ``python -m benchmarks.continual_learning``: it reads the results that ``python -m
 neurosim.models.orthogonal_projection.full_runs`` has written, and prints a table for each group of
-courses in Markdown. Courses that are not finished yet are left out. With ``--page FILE`` the tables
-also replace the text between two marks of a page.
+courses in Markdown. Courses that are not finished yet are named below. With ``--page FILE`` the
+tables also replace the text between two marks of a page.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosim.models.orthogonal_projection.checks import full
+from neurosim.models.orthogonal_projection.full_runs import cases
 
 from .pages import markdown, replace_between
 from .report import RESULTS
@@ -96,6 +97,18 @@ def verdicts(courses: Sequence[Row]) -> list[str]:
     return lines
 
 
+def waiting(courses: Sequence[Row]) -> str:
+    """Return a line that names the courses without a result, empty if there are none.
+
+    Parameters
+    ----------
+    courses : rows
+    """
+    finished = {course["name"] for course in courses}
+    names = [name for name in cases() if name not in finished]
+    return f"Not run yet: {', '.join(names)}." if names else ""
+
+
 def main() -> None:
     """Print the tables, and write them into a page if one is named."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -103,7 +116,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, metavar="FILE", help="takes the tables")
     words = parser.parse_args()
     courses = json.loads(words.results.read_text())["courses"]
-    text = "\n\n".join([tables(courses), "\n".join(verdicts(courses))]).rstrip()
+    parts = [tables(courses), "\n".join(verdicts(courses)), waiting(courses)]
+    text = "\n\n".join(part for part in parts if part)
     print(text)
     if words.page:
         words.page.write_text(replace_between(words.page.read_text(), text, mark=MARK))

@@ -9,6 +9,8 @@ pytest.importorskip(
     reason="benchmarks are no part of the package: run python -m pytest where they are",
 )
 
+pytest.importorskip("torch")
+
 from benchmarks import continual_learning, pages
 from neurosim.errors import NetworkError
 
@@ -49,6 +51,13 @@ def test_a_check_is_judged_once_all_of_its_courses_are_there():
     assert continual_learning.verdicts(three) == []
     four = [*three, course_of(names[3], acc=85.0, bwt=-12.0)]
     assert [line[:4] for line in continual_learning.verdicts(four)] == ["- F2"]
+
+
+def test_courses_without_a_result_are_named():
+    names = list(continual_learning.cases())
+    courses = [course_of(name, acc=95.0, bwt=-1.0) for name in names]
+    assert continual_learning.waiting(courses) == ""
+    assert continual_learning.waiting(courses[2:]) == f"Not run yet: {names[0]}, {names[1]}."
 
 
 def test_tables_replace_what_stands_between_the_marks_of_a_page():
