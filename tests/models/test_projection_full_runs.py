@@ -15,6 +15,7 @@ from neurosim.datasets import Images
 torch = pytest.importorskip("torch")
 
 from neurosim.cli.catalogue import find  # noqa: E402
+from neurosim.errors import SimulationError  # noqa: E402
 from neurosim.models.orthogonal_projection import experiment, full_runs  # noqa: E402
 from neurosim.models.orthogonal_projection.checks import CHECKS, EXPERIMENTS, full  # noqa: E402
 from neurosim.models.orthogonal_projection.demonstrate import demonstrate  # noqa: E402
@@ -57,6 +58,24 @@ def test_courses_are_run_once_and_all_results_are_written_together(tiny, tmp_pat
     path.write_text(json.dumps(hlop | {"acc": 12.0}))
     full_runs.main(words)
     assert json.loads(out.read_text())["courses"][0]["acc"] == 12.0
+
+
+def test_a_course_that_diverges_is_told_and_the_others_go_on(tiny, tmp_path, capsys, monkeypatch):
+    run = full_runs.run
+
+    def diverge(name, case, **options):
+        if name.endswith("hlop"):
+            raise SimulationError("optimizer: found a gradient that is not finite")
+        return run(name, case, **options)
+
+    monkeypatch.setattr(full_runs, "run", diverge)
+    out = tmp_path / "all.json"
+    words = ["--results", str(tmp_path / "runs"), "--out", str(out), "--only", "bptt random"]
+    full_runs.main(words)
+    names = [course["name"] for course in json.loads(out.read_text())["courses"]]
+    assert names == ["permuted bptt random plain"]
+    told = "permuted bptt random hlop: no result. optimizer: found a gradient"
+    assert told in capsys.readouterr().out
 
 
 def test_the_strength_of_consolidation_is_chosen_on_another_seed(tiny, tmp_path):
