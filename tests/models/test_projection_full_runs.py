@@ -74,8 +74,8 @@ def test_a_course_that_diverges_is_told_and_the_others_go_on(tiny, tmp_path, cap
     full_runs.main(words)
     names = [course["name"] for course in json.loads(out.read_text())["courses"]]
     assert names == ["permuted bptt random plain"]
-    told = "permuted bptt random hlop: no result. optimizer: found a gradient"
-    assert told in capsys.readouterr().out
+    message = "permuted bptt random hlop: no result. optimizer: found a gradient"
+    assert message in capsys.readouterr().out
 
 
 def test_the_strength_of_consolidation_is_chosen_on_another_seed(tiny, tmp_path):
