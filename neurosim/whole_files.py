@@ -9,14 +9,29 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from pickle import UnpicklingError
+from typing import Any, BinaryIO
 from zipfile import BadZipFile, ZipFile
+
+from .errors import NetworkError
 
 try:
     import fcntl
 except ImportError:  # Windows, which does not delete files that are open
     fcntl = None
 
+# Reading an archive that was cut, changed or made by another program can end in each of these.
+_DAMAGE = (
+    BadZipFile,
+    UnpicklingError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+)
 _PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
 
 
@@ -67,25 +82,34 @@ def write_whole(path: Path, fill: Callable[[BinaryIO], object], *, lasting: bool
             os.close(folder)
 
 
-def require_intact_archive(path: Path) -> None:
-    """Raise unless an archive has the bytes with which it was written.
+def read_archive(path: Path, read: Callable[[Path], Any], *, writer: str) -> Any:
+    """Read a checkpoint that is an archive, after its checksums were compared.
 
     Parameters
     ----------
     path : Path
-        Of a file in the form of zip, as .npz and PyTorch's files are.
+        Of a file in the form of zip, as PyTorch's files are.
+    read : function of a path
+        Of the library whose format it is; it must run no code of the file.
+    writer : str
+        The function that writes such files, for the message.
 
     Raises
     ------
-    BadZipFile
-        If it is no such file, or one of its checksums differs.
-    OSError
-        If it cannot be read.
+    NetworkError
+        If the file was cut, changed, or made by another program.
     """
-    with ZipFile(path) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise BadZipFile(f"the checksum of {damaged!r} differs")
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise BadZipFile(f"the checksum of {damaged!r} differs")
+        return read(path)
+    except _DAMAGE as error:
+        raise NetworkError(
+            f"checkpoint {str(path)!r}: found no checkpoint ({type(error).__name__}), expected a "
+            f"file that {writer} has written. Delete it, or name another."
+        ) from error
 
 
 def remove(path: Path) -> None:

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 
 from neurosim.errors import NetworkError
 from neurosim.gpu import Trainer
-from neurosim.whole_files import require_intact_archive, write_whole
+from neurosim.whole_files import read_archive, write_whole
 
 from .accuracy import AccuracyMatrix
 from .strategies import Strategy
 
 FORMAT = 1  # raised when older files can no longer be read
-# A file that was cut, changed or made by other programs can end its reading in each of these ways.
-_DAMAGE = (
-    BadZipFile,
-    pickle.UnpicklingError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-)
 _OF_COURSE = {"strategy", "tasks", "seed", "memory", "accuracy", "seconds", "losses"}
 _ENTRIES = {"format", "trainer", "generator", *_OF_COURSE}
 
@@ -100,15 +87,9 @@ def load_course(
         If the file is no checkpoint of these tasks, this strategy, seed and network.
     """
     where = f"checkpoint {str(path)!r}"
-    try:
-        require_intact_archive(path)
-        # No code of the file is run: a checkpoint may come from somebody else.
-        state = torch.load(path, weights_only=True, map_location="cpu")
-    except _DAMAGE as error:
-        raise NetworkError(
-            f"{where}: found no checkpoint ({type(error).__name__}), expected a file that "
-            "learn_tasks has written. Delete it, or name another."
-        ) from error
+    # No code of the file is run: a checkpoint may come from somebody else.
+    load = partial(torch.load, weights_only=True, map_location="cpu")
+    state = read_archive(path, load, writer="learn_tasks")
     is_complete = isinstance(state, dict) and state.keys() >= _ENTRIES
     if not is_complete or not _is_sound(state, trainer):
         raise NetworkError(

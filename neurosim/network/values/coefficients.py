@@ -317,25 +317,26 @@ def _parts(
     everywhere : bool
         Whether neurons without edges count.
     """
-    whole = {name for name in of_cells if _is_per_neuron(numbers[name])}
+    of_populations = {name for name in of_cells if _is_per_neuron(numbers[name])}
     per = {
         c.name: c.per
         for c in constants
-        if c.per is not None and (c.name in whole if c.name in of_cells else numbers[c.name].ndim)
+        if c.per is not None
+        and (c.name in of_populations if c.name in of_cells else numbers[c.name].ndim)
     }
-    all_whole = bool(whole) and whole == per.keys()
-    if whole and ends is None and not (everywhere and all_whole):
+    all_of_populations = bool(of_populations) and of_populations == per.keys()
+    if of_populations and ends is None and not (everywhere and all_of_populations):
         return  # a neuron may have no edge
     layouts = set(per.values())
     if layouts <= {"source"} or layouts <= {"target"}:
         side = "target" if "target" in layouts else "source"
         view = projection.target if side == "target" else projection.source
         neurons = view.indices
-        if all_whole and everywhere:
+        if all_of_populations and everywhere:
             neurons = np.arange(view.population.size)
-        elif whole and ends is not None and not everywhere:
+        elif of_populations and ends is not None and not everywhere:
             neurons = ends.joined(side)
-        if ends is not None or whole:
+        if ends is not None or of_populations:
             # Neurons outside of the view have no edges, and 0 in place of a value.
             numbers = {n: v[..., neurons] if n in per else v for n, v in numbers.items()}
         yield numbers, _describe_neurons(f"{side} neuron", neurons)

@@ -188,32 +188,34 @@ def test_delays_are_nodes_and_a_loop_needs_none(tmp_path):
 STEP = "projection 'w', delay"
 
 
-def looped(*, there: bool, back: bool) -> ns.Network:
+def looped(*, forward: bool, back: bool) -> ns.Network:
     """Return two layers in a loop, each of whose connections acts within its step or not."""
     net = network(LEAKY)
     layer = net.populations["layer"]
     second = net.population("second", 4, LEAKY)
-    net.project(layer, second, ns.one_to_one(), weight=30.0, name="there", same_step=there)
+    net.project(layer, second, ns.one_to_one(), weight=30.0, name="forward", same_step=forward)
     net.project(second, layer, ns.one_to_one(), weight=30.0, name="back", same_step=back)
     return net
 
 
-@pytest.mark.parametrize("there", [False, True])
-def test_a_loop_over_two_layers_waits_where_it_closes_alone(tmp_path, there):
+@pytest.mark.parametrize("forward", [False, True])
+def test_a_loop_over_two_layers_waits_where_it_closes_alone(tmp_path, forward):
     """Readers compute inputs, layer and second one after the other, and feed back after that."""
-    net = looped(there=there, back=False)
+    net = looped(forward=forward, back=False)
     nodes = exported(net, tmp_path)
-    assert [name for name in nodes if name.endswith("_delay")] == ([] if there else ["there_delay"])
+    assert [name for name in nodes if name.endswith("_delay")] == (
+        [] if forward else ["forward_delay"]
+    )
     again = ns.from_nir(tmp_path / "net.nir", dt="1 ms").projections
-    assert (again["there"].same_step, again["back"].same_step) == (there, False)
+    assert (again["forward"].same_step, again["back"].same_step) == (forward, False)
     assert again["back"].delay == 0.0
-    if not there:
-        assert nodes["there_delay"].delay == pytest.approx(np.full(4, 0.001))
-        assert again["there"].delay == 0.0
+    if not forward:
+        assert nodes["forward_delay"].delay == pytest.approx(np.full(4, 0.001))
+        assert again["forward"].delay == 0.0
 
 
 def test_a_loop_that_closes_within_the_step_is_refused():
-    row = rows(looped(there=False, back=True))["projection 'back', delay"]
+    row = rows(looped(forward=False, back=True))["projection 'back', delay"]
     assert row.status == "impossible" and "closes a loop for readers" in row.reason
     assert "another connection of the loop" in row.remedy
 

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 from torch import Tensor
 
 from neurosim.errors import NetworkError, describe
-from neurosim.whole_files import require_intact_archive, write_whole
+from neurosim.whole_files import read_archive, write_whole
 
 from ..trainer import Trainer
 
 FORMAT = 1
-# A file that was cut, changed or made by other programs can end its reading in each of these ways.
-_DAMAGE = (
-    BadZipFile,
-    pickle.UnpicklingError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-)
 _ENTRIES = {"format", "trainer", "optimizer", "generator", "losses", "accuracies"}
 
 
@@ -131,15 +118,9 @@ def load_checkpoint(path: Path, trainer: Trainer, optimizer: torch.optim.Optimiz
     NetworkError
         If the file is no checkpoint, or one of another network.
     """
-    try:
-        require_intact_archive(path)
-        # No code of the file is run: a checkpoint may come from somebody else.
-        state = torch.load(path, weights_only=True, map_location="cpu")
-    except _DAMAGE as error:
-        raise NetworkError(
-            f"checkpoint {str(path)!r}: found no checkpoint ({type(error).__name__}), expected a "
-            "file that fit has written. Delete it, or name another."
-        ) from error
+    # No code of the file is run: a checkpoint may come from somebody else.
+    load = partial(torch.load, weights_only=True, map_location="cpu")
+    state = read_archive(path, load, writer="fit")
     is_complete = isinstance(state, dict) and state.keys() >= _ENTRIES
     if not is_complete or state["format"] != FORMAT or not _is_sound(state):
         raise NetworkError(
